@@ -1,0 +1,259 @@
+/**
+ * MessagePack, read strictly: the part of it that says what JSON can say (§3.3). One pass; depth, elements and lengths
+ * are checked before anything is allocated for them.
+ */
+
+import { ProtocolError, TooDeep } from './errors.ts'
+import { LIMITS } from './limits.ts'
+import { decodeAscii, decodeUtf8 } from './text.ts'
+
+const NOTHING = new Uint8Array(0)
+const TWO_32 = 4_294_967_296
+
+// The message that is being read. Reading is synchronous and does not call out, so one set is enough.
+let source: Uint8Array = NOTHING
+let at = 0
+let elements = 0
+
+const floatBytes = new Uint8Array(8)
+const floatView = new DataView(floatBytes.buffer)
+
+/** Throws BAD_FRAME, or TooDeep before what is too deep has been built. */
+export function decodeMsgpack(bytes: Uint8Array): unknown {
+  source = bytes
+  at = 0
+  elements = 0
+  try {
+    const value = read(0)
+    if (at !== bytes.length) throw bad('Bytes follow the frame.')
+    return value
+  } finally {
+    source = NOTHING
+  }
+}
+
+function read(depth: number): unknown {
+  const byte = next()
+  if (byte < 0x80) return byte
+  if (byte < 0x90) return readMap(byte & 0x0f, depth + 1)
+  if (byte < 0xa0) return readArray(byte & 0x0f, depth + 1)
+  if (byte < 0xc0) return readString(byte & 0x1f)
+  if (byte >= 0xe0) return byte - 0x100
+  switch (byte) {
+    case 0xc0:
+      return null
+    case 0xc2:
+      return false
+    case 0xc3:
+      return true
+    case 0xca:
+      return finite(float(4).getFloat32(0))
+    case 0xcb:
+      return finite(float(8).getFloat64(0))
+    case 0xcc:
+      return next()
+    case 0xcd:
+      return uint16()
+    case 0xce:
+      return uint32()
+    case 0xcf:
+      return safe(uint32() * TWO_32 + uint32())
+    case 0xd0:
+      return (next() << 24) >> 24
+    case 0xd1:
+      return (uint16() << 16) >> 16
+    case 0xd2:
+      return uint32() | 0
+    case 0xd3:
+      return safe((uint32() | 0) * TWO_32 + uint32())
+    case 0xd9:
+      return readString(next())
+    case 0xda:
+      return readString(uint16())
+    case 0xdb:
+      return readString(uint32())
+    case 0xdc:
+      return readArray(uint16(), depth + 1)
+    case 0xdd:
+      return readArray(uint32(), depth + 1)
+    case 0xde:
+      return readMap(uint16(), depth + 1)
+    case 0xdf:
+      return readMap(uint32(), depth + 1)
+    default:
+      throw bad('MessagePack bin, ext and unused forms are not taken.')
+  }
+}
+
+function readArray(length: number, depth: number): unknown[] {
+  enter(length, length, depth)
+  const array: unknown[] = new Array(length)
+  for (let i = 0; i < length; i++) array[i] = read(depth)
+  return array
+}
+
+function readMap(length: number, depth: number): object {
+  enter(length, 2 * length, depth)
+  const object: Record<string, unknown> = {}
+  for (let i = 0; i < length; i++) {
+    const key = readKey()
+    const value = read(depth)
+    if (key === '__proto__') define(object, key, value)
+    else if (object[key] !== undefined && Object.hasOwn(object, key))
+      throw bad('A map has the same key twice.')
+    else object[key] = value
+  }
+  return object
+}
+
+/** As JSON.parse does: an own property, never the prototype. */
+function define(object: object, key: string, value: unknown): void {
+  if (Object.hasOwn(object, key)) throw bad('A map has the same key twice.')
+  Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+}
+
+function enter(length: number, atLeastBytes: number, depth: number): void {
+  if (atLeastBytes > source.length - at) throw truncated()
+  elements += length
+  if (depth > LIMITS.maxDepth) {
+    const max = LIMITS.maxDepth
+    throw new TooDeep(`The frame is nested deeper than ${max}.`, { limit: 'depth', max }, idOfFrame())
+  }
+  if (elements > LIMITS.maxElements) {
+    const max = LIMITS.maxElements
+    throw new TooDeep(`The frame has more than ${max} elements.`, { limit: 'elements', max }, idOfFrame())
+  }
+}
+
+// Keys repeat from frame to frame, and comparing with a known string is cheaper than making one.
+const KEY_SLOTS = 512
+const KEY_LENGTH = 24
+const keys: (string | undefined)[] = new Array(KEY_SLOTS).fill(undefined)
+
+function readKey(): string {
+  const byte = next()
+  const length =
+    byte >= 0xa0 && byte < 0xc0
+      ? byte & 0x1f
+      : byte === 0xd9
+        ? next()
+        : byte === 0xda
+          ? uint16()
+          : byte === 0xdb
+            ? uint32()
+            : -1
+  if (length === -1) throw bad('A key of a map is not a string.')
+  if (length > KEY_LENGTH) return readString(length)
+  if (length > source.length - at) throw truncated()
+  let hash = length
+  let seen = 0
+  for (let i = at; i < at + length; i++) {
+    const character = source[i] as number
+    seen |= character
+    hash = (Math.imul(hash, 31) + character) | 0
+  }
+  if (seen > 0x7f) return readString(length)
+  const slot = (hash ^ (hash >>> 9)) & (KEY_SLOTS - 1)
+  const known = keys[slot]
+  if (known !== undefined && matches(known, length)) {
+    at += length
+    return known
+  }
+  const key = readString(length)
+  keys[slot] = key
+  return key
+}
+
+function matches(known: string, length: number): boolean {
+  if (known.length !== length) return false
+  for (let i = 0; i < length; i++) if (known.charCodeAt(i) !== source[at + i]) return false
+  return true
+}
+
+function readString(length: number): string {
+  const end = at + length
+  if (end > source.length) throw truncated()
+  let seen = 0
+  for (let i = at; i < end; i++) seen |= source[i] as number
+  const text = seen < 0x80 ? decodeAscii(source, at, end) : decodeUtf8(source, at, end)
+  at = end
+  return text
+}
+
+function next(): number {
+  if (at >= source.length) throw truncated()
+  return source[at++] as number
+}
+
+function uint16(): number {
+  return (next() << 8) | next()
+}
+
+function uint32(): number {
+  return ((next() << 24) | (next() << 16) | (next() << 8) | next()) >>> 0
+}
+
+function float(length: number): DataView {
+  for (let i = 0; i < length; i++) floatBytes[i] = next()
+  return floatView
+}
+
+function finite(value: number): number {
+  if (!Number.isFinite(value)) throw bad('NaN and infinity are not taken.')
+  return value
+}
+
+function safe(value: number): number {
+  if (!Number.isSafeInteger(value)) throw bad('An integer is beyond 2^53.')
+  return value
+}
+
+function bad(message: string): ProtocolError {
+  return new ProtocolError('BAD_FRAME', message)
+}
+
+function truncated(): ProtocolError {
+  return bad('The frame ends too early.')
+}
+
+/** The `id` of a frame that is too deep to be built. Throws BAD_FRAME where it is no frame anyway. */
+function idOfFrame(): number | undefined {
+  at = 0
+  const byte = next()
+  const length =
+    byte >= 0x80 && byte < 0x90 ? byte & 0x0f : byte === 0xde ? uint16() : byte === 0xdf ? uint32() : 0
+  let id: unknown
+  for (let i = 0; i < length; i++) {
+    const value = readKey() === 'id' && isScalar() ? read(0) : skip()
+    if (value !== undefined) id = value
+  }
+  if (length > 0 && at !== source.length) throw bad('Bytes follow the frame.')
+  return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= 0xffffffff ? id : undefined
+}
+
+/** The next value is no array, map or string, so reading it is skipping it. */
+function isScalar(): boolean {
+  const byte = source[at] ?? 0xc1
+  return byte < 0x80 || byte >= 0xe0 || (byte >= 0xc0 && byte <= 0xd3)
+}
+
+/** Walks over one value, however deep, without recursion. */
+function skip(): undefined {
+  for (let pending = 1; pending > 0; pending--) {
+    const byte = source[at] ?? 0xc1
+    if (isScalar()) read(0)
+    else if (byte < 0x90) pending += 2 * (next() & 0x0f)
+    else if (byte < 0xa0) pending += next() & 0x0f
+    else if (byte >= 0xdc) {
+      at++
+      const length = byte === 0xdc || byte === 0xde ? uint16() : uint32()
+      pending += byte >= 0xde ? 2 * length : length
+    } else {
+      at++
+      const length = byte < 0xc0 ? byte & 0x1f : byte === 0xd9 ? next() : byte === 0xda ? uint16() : uint32()
+      at += length
+      if (at > source.length) throw truncated()
+    }
+  }
+  return undefined
+}
