@@ -141,13 +141,21 @@ export class ProtocolError extends Error {
   }
 }
 
-/** A frame beyond the limits of depth or elements that is a frame otherwise; not fatal (§3.5). */
+/** A frame beyond the limits of depth or elements, and a frame otherwise; not fatal (§3.5). */
 export class TooDeep extends ProtocolError {
   /** The frame's own `id`, found without building the rest of it. */
   readonly id: number | undefined
 
-  constructor(message: string, details: Readonly<Record<string, unknown>>, id: number | undefined) {
+  private constructor(message: string, details: Readonly<Record<string, unknown>>, id: number | undefined) {
     super('INVALID_PAYLOAD', message, details)
     this.id = id
+  }
+
+  static depth(max: number, id: number | undefined): TooDeep {
+    return new TooDeep(`Nested deeper than ${max}.`, { limit: 'depth', max }, id)
+  }
+
+  static elements(max: number, id: number | undefined): TooDeep {
+    return new TooDeep(`More than ${max} elements.`, { limit: 'elements', max }, id)
   }
 }

@@ -2,7 +2,7 @@
 
 import { ProtocolError, TooDeep } from './errors.ts'
 import type { EventFields } from './event-fields.ts'
-import { LIMITS } from './limits.ts'
+import { type DepthLimits, LIMITS } from './limits.ts'
 import { decodeAscii, decodeUtf8 } from './text.ts'
 
 const QUOTE = 0x22
@@ -14,38 +14,31 @@ const OPEN = 0x7b
 const CLOSE = 0x7d
 
 /** Throws BAD_FRAME, or TooDeep before anything has been built. */
-export function decodeJson(bytes: Uint8Array): unknown {
-  const length = bytes.length
-  let openers = 0
-  let seen = 0
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[i] as number
-    seen |= byte
-    if ((byte | BRACE_BIT) === OPEN) openers++
-  }
-  // What has at most this many openers, or bytes, cannot pass the limits; the rest is counted exactly.
-  if (openers > LIMITS.maxDepth || length > 2 * LIMITS.maxElements) checkLimits(bytes)
-  const text = seen < 0x80 ? decodeAscii(bytes, 0, length) : decodeUtf8(bytes, 0, length)
-  return parse(text)
-}
-
-function parse(text: string): unknown {
+export function decodeJson(bytes: Uint8Array, limits: DepthLimits = LIMITS): unknown {
+  const text = decodeUtf8(bytes, 0, bytes.length)
+  // An element takes two bytes at least. What is too short, or opens too little, to pass the limits is not counted.
+  if (bytes.length > 2 * limits.maxElements || opensMoreThan(limits.maxDepth, text))
+    checkLimits(bytes, limits)
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new ProtocolError('BAD_FRAME', 'The frame is not JSON.', undefined, { cause })
+    throw new ProtocolError('BAD_FRAME', 'This is not JSON.', undefined, { cause })
   }
+}
+
+/** Braces and brackets, those inside strings too. Native searches: a tenth of the cost of a loop over the bytes. */
+function opensMoreThan(most: number, text: string): boolean {
+  let openers = 0
+  for (let i = text.indexOf('{'); i !== -1 && openers <= most; i = text.indexOf('{', i + 1)) openers++
+  for (let i = text.indexOf('['); i !== -1 && openers <= most; i = text.indexOf('[', i + 1)) openers++
+  return openers > most
 }
 
 /**
  * Counts depth and elements without building anything. Throws TooDeep where they pass the limits and the frame is
  * closed as it should be; what is wrong otherwise is left to the parser.
  */
-export function checkLimits(
-  bytes: Uint8Array,
-  maxDepth: number = LIMITS.maxDepth,
-  maxElements: number = LIMITS.maxElements,
-): void {
+function checkLimits(bytes: Uint8Array, { maxDepth, maxElements }: DepthLimits): void {
   let depth = 0
   let deepest = 0
   let elements = 0
@@ -74,14 +67,8 @@ export function checkLimits(
     }
   }
   if (deepest <= maxDepth && elements <= maxElements) return
-  if (depth !== 0) throw new ProtocolError('BAD_FRAME', 'The frame is not JSON.')
-  throw deepest > maxDepth
-    ? new TooDeep(`The frame is nested deeper than ${maxDepth}.`, { limit: 'depth', max: maxDepth }, id)
-    : new TooDeep(
-        `The frame has more than ${maxElements} elements.`,
-        { limit: 'elements', max: maxElements },
-        id,
-      )
+  if (depth !== 0) throw new ProtocolError('BAD_FRAME', 'This is not JSON.')
+  throw deepest > maxDepth ? TooDeep.depth(maxDepth, id) : TooDeep.elements(maxElements, id)
 }
 
 /** The index of the closing quote, or the last index where there is none. */
@@ -109,7 +96,7 @@ export function encodeJson(frame: object): string {
   return JSON.stringify(frame)
 }
 
-/** The field order is part of the contract: the same event is the same bytes on every node (§8.7). */
+/** The field order is part of the contract: the same event is the same bytes on every node (§8.9). */
 export function encodeEventJson(event: EventFields): string {
   return `{"op":"event",${members(event)}}`
 }

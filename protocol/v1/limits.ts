@@ -19,3 +19,12 @@ export const LIMITS = {
   /** Events in one `POST /v1/publish`. */
   maxEventsPerRequest: 1_000,
 } as const
+
+/** What is counted before anything is built from input. */
+export interface DepthLimits {
+  readonly maxDepth: number
+  readonly maxElements: number
+}
+
+/** For the body of `POST /v1/publish`: an array of many events is one level and many elements more than a frame. */
+export const BODY_LIMITS: DepthLimits = { maxDepth: 33, maxElements: 100_000 }

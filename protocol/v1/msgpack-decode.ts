@@ -4,8 +4,8 @@
  */
 
 import { ProtocolError, TooDeep } from './errors.ts'
-import { LIMITS } from './limits.ts'
-import { decodeAscii, decodeUtf8 } from './text.ts'
+import { type DepthLimits, LIMITS } from './limits.ts'
+import { decodeUtf8 } from './text.ts'
 
 const NOTHING = new Uint8Array(0)
 const TWO_32 = 4_294_967_296
@@ -14,13 +14,15 @@ const TWO_32 = 4_294_967_296
 let source: Uint8Array = NOTHING
 let at = 0
 let elements = 0
+let limits: DepthLimits = LIMITS
 
 const floatBytes = new Uint8Array(8)
 const floatView = new DataView(floatBytes.buffer)
 
 /** Throws BAD_FRAME, or TooDeep before what is too deep has been built. */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
+export function decodeMsgpack(bytes: Uint8Array, bounds: DepthLimits = LIMITS): unknown {
   source = bytes
+  limits = bounds
   at = 0
   elements = 0
   try {
@@ -115,69 +117,54 @@ function define(object: object, key: string, value: unknown): void {
 function enter(length: number, atLeastBytes: number, depth: number): void {
   if (atLeastBytes > source.length - at) throw truncated()
   elements += length
-  if (depth > LIMITS.maxDepth) {
-    const max = LIMITS.maxDepth
-    throw new TooDeep(`The frame is nested deeper than ${max}.`, { limit: 'depth', max }, idOfFrame())
-  }
-  if (elements > LIMITS.maxElements) {
-    const max = LIMITS.maxElements
-    throw new TooDeep(`The frame has more than ${max} elements.`, { limit: 'elements', max }, idOfFrame())
-  }
+  if (depth > limits.maxDepth) throw TooDeep.depth(limits.maxDepth, idOfFrame())
+  if (elements > limits.maxElements) throw TooDeep.elements(limits.maxElements, idOfFrame())
 }
-
-// Keys repeat from frame to frame, and comparing with a known string is cheaper than making one.
-const KEY_SLOTS = 512
-const KEY_LENGTH = 24
-const keys: (string | undefined)[] = new Array(KEY_SLOTS).fill(undefined)
 
 function readKey(): string {
   const byte = next()
-  const length =
-    byte >= 0xa0 && byte < 0xc0
-      ? byte & 0x1f
-      : byte === 0xd9
-        ? next()
-        : byte === 0xda
-          ? uint16()
-          : byte === 0xdb
-            ? uint32()
-            : -1
-  if (length === -1) throw bad('A key of a map is not a string.')
-  if (length > KEY_LENGTH) return readString(length)
-  if (length > source.length - at) throw truncated()
-  let hash = length
-  let seen = 0
-  for (let i = at; i < at + length; i++) {
-    const character = source[i] as number
-    seen |= character
-    hash = (Math.imul(hash, 31) + character) | 0
-  }
-  if (seen > 0x7f) return readString(length)
-  const slot = (hash ^ (hash >>> 9)) & (KEY_SLOTS - 1)
-  const known = keys[slot]
-  if (known !== undefined && matches(known, length)) {
-    at += length
-    return known
-  }
-  const key = readString(length)
-  keys[slot] = key
-  return key
+  if (byte >= 0xa0 && byte < 0xc0) return readString(byte & 0x1f)
+  if (byte === 0xd9) return readString(next())
+  if (byte === 0xda) return readString(uint16())
+  if (byte === 0xdb) return readString(uint32())
+  throw bad('A key of a map is not a string.')
 }
 
-function matches(known: string, length: number): boolean {
-  if (known.length !== length) return false
-  for (let i = 0; i < length; i++) if (known.charCodeAt(i) !== source[at + i]) return false
-  return true
-}
+// Keys, ops, types and channels repeat from frame to frame, and to compare with a known string costs less than to make
+// one. A slot keeps the last short ASCII string that hashed to it.
+const SLOTS = 1024
+const SHORT = 24
+const known: (string | undefined)[] = new Array(SLOTS).fill(undefined)
 
 function readString(length: number): string {
   const end = at + length
   if (end > source.length) throw truncated()
-  let seen = 0
-  for (let i = at; i < end; i++) seen |= source[i] as number
-  const text = seen < 0x80 ? decodeAscii(source, at, end) : decodeUtf8(source, at, end)
+  const text = length <= SHORT ? readShort(end) : decodeUtf8(source, at, end)
   at = end
   return text
+}
+
+function readShort(end: number): string {
+  let hash = 0
+  let seen = 0
+  for (let i = at; i < end; i++) {
+    const character = source[i] as number
+    seen |= character
+    hash = (Math.imul(hash, 31) + character) | 0
+  }
+  if (seen > 0x7f) return decodeUtf8(source, at, end)
+  const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1)
+  const kept = known[slot]
+  if (kept !== undefined && matches(kept, end)) return kept
+  const text = decodeUtf8(source, at, end)
+  known[slot] = text
+  return text
+}
+
+function matches(text: string, end: number): boolean {
+  if (text.length !== end - at) return false
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== source[at + i]) return false
+  return true
 }
 
 function next(): number {

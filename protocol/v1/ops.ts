@@ -39,3 +39,18 @@ export const SERVER_OPS = [
 
 export type ClientOp = (typeof CLIENT_OPS)[number]
 export type ServerOp = (typeof SERVER_OPS)[number]
+
+/** What a server may have beyond the base and then names in `welcome.features`; the ops and HTTP routes of each (§2.7). */
+export const FEATURES = {
+  membership: { ops: ['join', 'leave'] },
+  receipts: { ops: ['receipt'] },
+  presence: { ops: ['presence', 'status'] },
+  state: { ops: ['state'] },
+  conversations: { ops: [] },
+  enqueue: { ops: [] },
+  channels: { ops: [] },
+  sessions: { ops: [] },
+  webhooks: { ops: [] },
+} as const satisfies Record<string, { readonly ops: readonly ClientOp[] }>
+
+export type Feature = keyof typeof FEATURES

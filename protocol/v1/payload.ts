@@ -1,4 +1,4 @@
-/** The one serialisation of an accepted payload (§8.7). */
+/** The one serialisation of an accepted payload (§8.9). */
 
 import { ProtocolError } from './errors.ts'
 import { LIMITS } from './limits.ts'

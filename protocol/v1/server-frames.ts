@@ -1,4 +1,4 @@
-/** What a server sends (§6). A client must ignore fields and ops that it does not know (§1.4). */
+/** What a server sends (§6). A client must ignore fields and ops that it does not know (§2.4). */
 
 import { Type } from 'typebox'
 import * as f from './fields.ts'
