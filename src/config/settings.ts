@@ -105,6 +105,13 @@ export const SETTINGS = {
     [100, 10 * MINUTE],
     'Time to send a complete HTTP request head.',
   ),
+  longPollMs: integer(
+    'LONG_POLL_MS',
+    'ms',
+    30_000,
+    [0, 10 * MINUTE],
+    'Longest wait that `GET /v1/events` grants.',
+  ),
   expiringNoticeMs: integer(
     'EXPIRING_NOTICE_MS',
     'ms',
