@@ -63,7 +63,7 @@ t.test('no token without an end, with a weak secret, or too long to be taken', a
     await t.rejects(mintToken(secret, { sub: 'ana' }, { ttlSeconds }), { message: /more than 0 seconds/ })
   }
   await t.rejects(mintToken(secret, { sub: 'ana' }, { ttlSeconds: Number.POSITIVE_INFINITY }), {
-    claim: 'exp',
+    message: /"exp"/,
   })
   await t.rejects(mintToken('short', { sub: 'ana' }, { ttlSeconds: 60 }), { message: /at least 32/ })
   const channels = Array.from({ length: 400 }, (_, i) => `room:a-room-with-a-long-name-${i}`)
