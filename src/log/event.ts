@@ -1,5 +1,5 @@
 /** One event of the log, as it is stored, kept in the window, and put into frames. */
-export interface LogEvent {
+export class LogEvent {
   /** 1, 2, 3 … over the whole log, without a gap, in commit order. */
   readonly id: number
   readonly channel: string
@@ -14,6 +14,29 @@ export interface LogEvent {
   readonly messageId: string | undefined
   /** Milliseconds since the Unix epoch on the database's clock; never decreases as `id` grows. */
   readonly ts: number
+  // The event's frames, filled in when somebody listens (fanout/frames.ts): an event is encoded once per encoding.
+  jsonFrame: string | Uint8Array | undefined = undefined
+  msgpackFrame: string | Uint8Array | undefined = undefined
+
+  constructor(
+    id: number,
+    channel: string,
+    seq: number,
+    type: string,
+    payload: string,
+    from: string,
+    messageId: string | undefined,
+    ts: number,
+  ) {
+    this.id = id
+    this.channel = channel
+    this.seq = seq
+    this.type = type
+    this.payload = payload
+    this.from = from
+    this.messageId = messageId
+    this.ts = ts
+  }
 }
 
 /** An event that is not in the log yet. */

@@ -24,6 +24,8 @@ export interface Socket {
   bufferedBytes(): number
   subscribe(topic: string): void
   unsubscribe(topic: string): void
+  /** Hands one message to every other socket that is subscribed to `topic`, whether or not this one is. */
+  publish(topic: string, frame: Encoded): void
   /** Sends what is buffered, then a close frame; ends the connection by force if the peer does not follow. */
   close(code: number, reason: string): void
 }

@@ -1,0 +1,85 @@
+import { codecs } from '../../protocol/v1/codec.ts'
+import type { Encoded, Encoding } from '../transport/transport.ts'
+
+/** A session as the heartbeat needs it. */
+export interface Beating {
+  readonly encoding: Encoding
+  /** When the peer was last heard of, in milliseconds on the heartbeat's clock. */
+  readonly heardAt: number
+  /** Everything due up to this id has been handed to the socket; `undefined`: there is no stream yet. */
+  readonly position: number | undefined
+  sendPing(frame: Encoded): void
+  heartbeatMissed(): void
+}
+
+const TICK_MS = 100
+
+/**
+ * Pings every session once per interval, with its watermark. The sessions are spread over the interval's ticks, so that
+ * 100,000 of them are pinged by the hundred and not all in one tick.
+ */
+export class Heartbeat {
+  readonly #slots: { readonly sessions: Set<Beating>; pingedAt: number }[] = []
+  readonly #timeoutTicks: number
+  readonly #timer: NodeJS.Timeout
+  #tick = 0
+  #now = Date.now()
+
+  constructor({ intervalMs, timeoutMs }: { readonly intervalMs: number; readonly timeoutMs: number }) {
+    const slots = Math.max(2, Math.round(intervalMs / TICK_MS))
+    for (let i = 0; i < slots; i++) this.#slots.push({ sessions: new Set(), pingedAt: this.#now })
+    // A session is looked at again before its next ping at the latest.
+    this.#timeoutTicks = Math.min(slots - 1, Math.max(1, Math.ceil(timeoutMs / TICK_MS)))
+    this.#timer = setInterval(() => this.#beat(), intervalMs / slots)
+  }
+
+  /** Milliseconds since the Unix epoch, a tick old at the most: cheap enough to be read for every frame. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** Returns the slot, which `remove` wants to know. */
+  add(session: Beating): number {
+    const slot = Math.floor(Math.random() * this.#slots.length)
+    this.#slots[slot]!.sessions.add(session)
+    return slot
+  }
+
+  remove(session: Beating, slot: number): void {
+    this.#slots[slot]!.sessions.delete(session)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #beat(): void {
+    this.#now = Date.now()
+    this.#tick++
+    this.#checkOne(
+      this.#slots[(this.#tick - this.#timeoutTicks + 2 * this.#slots.length) % this.#slots.length]!,
+    )
+    this.#pingOne(this.#slots[this.#tick % this.#slots.length]!)
+  }
+
+  #pingOne(slot: { readonly sessions: Set<Beating>; pingedAt: number }): void {
+    slot.pingedAt = this.#now
+    // Nearly all are at the same position: their frame is made once.
+    const made = { position: -1, json: '' as Encoded, msgpack: '' as Encoded }
+    for (const session of slot.sessions) {
+      const pos = session.position
+      if (pos === undefined) continue
+      if (pos !== made.position) {
+        const frame = { op: 'ping', pos, ts: this.#now } as const
+        made.position = pos
+        made.json = codecs.json.encode(frame)
+        made.msgpack = codecs.msgpack.encode(frame)
+      }
+      session.sendPing(made[session.encoding])
+    }
+  }
+
+  #checkOne({ sessions, pingedAt }: { readonly sessions: Set<Beating>; readonly pingedAt: number }): void {
+    for (const session of sessions) if (session.heardAt < pingedAt) session.heartbeatMissed()
+  }
+}

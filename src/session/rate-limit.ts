@@ -1,0 +1,71 @@
+import { ProtocolError } from '../../protocol/v1/errors.ts'
+import type { RateLimits } from '../config.ts'
+
+interface Use {
+  count: number
+  resetAt: number
+}
+
+/** Refusals within a minute that are no longer an accident: the connection is ended (4429). */
+const FLOOD_REFUSALS = 1_000
+const FLOOD_WINDOW_MS = 60_000
+
+/** Counts what one socket does, by event type or op. A window starts with its first use and is over at `resetAt`. */
+export class RateLimiter {
+  readonly #limits: RateLimits
+  #uses: Map<string, Use> | undefined
+  #refusals: Use | undefined
+
+  constructor(limits: RateLimits) {
+    this.#limits = limits
+  }
+
+  /** Counts one use of `key`; an error if it was used up. */
+  use(key: string, now: number): ProtocolError | undefined {
+    const refused = this.check(key, now)
+    if (refused === undefined) this.count(key, now)
+    else this.#refuse(now)
+    return refused
+  }
+
+  count(key: string, now: number): void {
+    const use = this.#current(key, now)
+    if (use !== undefined) {
+      use.count++
+      return
+    }
+    this.#uses ??= new Map()
+    this.#uses.set(key, { count: 1, resetAt: now + this.#rule(key).windowMs })
+  }
+
+  check(key: string, now: number): ProtocolError | undefined {
+    const use = this.#current(key, now)
+    const { limit, windowMs } = this.#rule(key)
+    if (use === undefined || use.count < limit) return undefined
+    const details = { limit, windowMs, resetAt: use.resetAt }
+    return new ProtocolError('RATE_LIMITED', `At most ${limit} of '${key}' in ${windowMs} ms.`, details)
+  }
+
+  /** Whether the refusals have gone on for too long. */
+  get flooding(): boolean {
+    return this.#refusals !== undefined && this.#refusals.count > FLOOD_REFUSALS
+  }
+
+  #rule(key: string) {
+    return Object.hasOwn(this.#limits.rules, key) ? this.#limits.rules[key]! : this.#limits.rules['*']!
+  }
+
+  #current(key: string, now: number): Use | undefined {
+    const use = this.#uses?.get(key)
+    if (use === undefined || now < use.resetAt) return use
+    this.#uses?.delete(key)
+    return undefined
+  }
+
+  #refuse(now: number): void {
+    if (this.#refusals === undefined || now >= this.#refusals.resetAt) {
+      this.#refusals = { count: 0, resetAt: now + FLOOD_WINDOW_MS }
+    }
+    this.#refusals.count++
+  }
+}
