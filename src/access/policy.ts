@@ -19,7 +19,7 @@ export interface Membership {
 }
 
 /** May this bearer, for whom neither role nor grant speaks? `names`: the parts of the channel's id, decoded. */
-type Rule = (claims: Claims, wrong: readonly string[], channel: Channel, membership?: Membership) => boolean
+type Rule = (claims: Claims, names: readonly string[], channel: Channel, membership?: Membership) => boolean
 
 interface Row {
   /** What the id has to be where the names in it, decoded, are not that. */
@@ -54,7 +54,7 @@ const agents: Rule = (claims) => claims.role === 'agent'
 const agentsOfWorkspace: Rule = (claims, [id]) => claims.role === 'agent' && claims.workspaceId === id
 const oneOfTheTwo: Rule = (claims, users) => users.includes(claims.sub)
 // A conversation's id does not tell its workspace. As long as nothing else does, an agent of another workspace could
-// not be told apart, so agents come in by a grant; the conversations issue passes the membership.
+// not be told apart, so agents come in by a grant until a membership is passed.
 const inConversation: Rule = (claims, _, __, membership) =>
   membership?.member === true ||
   (claims.role === 'agent' &&
@@ -74,8 +74,8 @@ const TALK = {
 } as const
 
 /**
- * Who may what, for everybody but the roles `service` and `admin`, who may everything in these namespaces; §6 of the
- * protocol's design. A grant in the token's `channels` claim adds to it. A namespace that is not here does not exist.
+ * Who may what, for everybody but the roles `service` and `admin`, who may everything in these namespaces (SPEC §7). A
+ * grant in the token's `channels` claim adds to it. A namespace that is not here does not exist.
  */
 const POLICY = {
   user: { subscribe: thatUser, publish: nobody, signal: nobody, ...SPACE, wrong: oneUser },
