@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 
 export interface Options {
-  /** Only the scenarios whose name contains one of these; empty: all. */
-  readonly filter: readonly string[]
+  /** The scenarios to run, in the order of the table. */
+  readonly scenarios: readonly string[]
   /** Shorter phases and fewer rounds: for a first look, not for a number to quote. */
   readonly quick: boolean
   /** How often subject and control take turns. */
@@ -33,13 +33,13 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
     .option('--profile <dir>', 'write CPU profiles of the server to this directory')
     .parse([...argv], { from: 'user' })
   const given = command.opts()
-  const filter: string[] = command.args
-  for (const part of filter) {
-    if (names.some((name) => name.includes(part))) continue
+  const chosen = new Set(command.args.flatMap((part) => matching(part, names)))
+  for (const part of command.args) {
+    if (matching(part, names).length > 0) continue
     command.error(`error: no scenario is called ${JSON.stringify(part)}; there are: ${names.join(', ')}`)
   }
   return {
-    filter,
+    scenarios: names.filter((name) => chosen.size === 0 || chosen.has(name)),
     quick: given.quick,
     rounds: Math.ceil(given.rounds ?? (given.quick ? 2 : 3)),
     seconds: given.seconds ?? (given.quick ? 2 : 5),
@@ -48,6 +48,11 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
     databaseUrl: given.databaseUrl,
     profileDir: given.profile,
   }
+}
+
+/** The scenario of that name, or those whose names contain the text. */
+function matching(part: string, names: readonly string[]): readonly string[] {
+  return names.includes(part) ? [part] : names.filter((name) => name.includes(part))
 }
 
 function positive(text: string): number {

@@ -42,7 +42,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const lines: Line[] = []
 for (const { name, run } of SCENARIOS) {
-  if (options.filter.length > 0 && !options.filter.some((part) => name.includes(part))) continue
+  if (!options.scenarios.includes(name)) continue
   try {
     lines.push(...(await bench.scenario(name, () => run(bench))))
   } catch (error) {

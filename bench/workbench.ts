@@ -64,6 +64,7 @@ export class Workbench {
   }
 
   async close(): Promise<void> {
-    await (await this.#postgres)?.stop()
+    const postgres = await this.#postgres?.catch(() => undefined) // its failure has been told by the scenario
+    await postgres?.stop()
   }
 }

@@ -1,5 +1,5 @@
-import pg from 'pg'
 import { newTag, PAYLOAD } from '../load.ts'
+import { connect } from '../system/postgres.ts'
 
 const STATEMENT_ROWS = 10_000
 
@@ -13,8 +13,7 @@ const INSERT = `
 
 /** Rows a second of large INSERT … SELECT statements, each its own transaction. */
 export async function bulkInsert(databaseUrl: string, seconds: number): Promise<number> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
+  const client = await connect(databaseUrl)
   await client.query(SETUP)
   const { rows } = await client.query('select coalesce(max(id), 0) as last from bench.bulk')
   const first = Number(rows[0].last)

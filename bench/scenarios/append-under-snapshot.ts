@@ -1,7 +1,7 @@
-import pg from 'pg'
 import { migrate } from '../../src/db/migrate.ts'
 import type { Line, Scenario } from '../scenario.ts'
 import { median, spread } from '../statistics.ts'
+import { connect } from '../system/postgres.ts'
 import type { Remote } from '../system/rpc.ts'
 import { number } from '../table.ts'
 import type { AppenderCommands } from '../workers/appender.ts'
@@ -65,8 +65,7 @@ async function probe(ask: Remote<AppenderCommands>, rounds: number, seconds: num
 }
 
 async function holdSnapshot(databaseUrl: string): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
+  const client = await connect(databaseUrl)
   await client.query('begin isolation level repeatable read')
   await client.query('select count(*) from bitacora.log')
   return async () => {

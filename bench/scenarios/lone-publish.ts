@@ -1,9 +1,9 @@
-import pg from 'pg'
 import type { Percentiles } from '../generator/latencies.ts'
 import { newTag, PAYLOAD } from '../load.ts'
 import { measureFlow } from '../measure.ts'
 import type { Scenario } from '../scenario.ts'
 import { median, percentile } from '../statistics.ts'
+import { connect } from '../system/postgres.ts'
 import { number } from '../table.ts'
 import { hello } from '../tokens.ts'
 import { compare, takeTurns } from '../turns.ts'
@@ -53,8 +53,7 @@ export const lonePublish: Scenario = {
 }
 
 async function bareInserts(databaseUrl: string, seconds: number): Promise<Percentiles> {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
+  const client = await connect(databaseUrl)
   const tag = newTag()
   const tookMs: number[] = []
   const insert = (n: number) => client.query(INSERT, [CHANNEL, 'chat.text', PAYLOAD, 'lone', `${tag}-${n}`])

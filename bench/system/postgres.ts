@@ -46,10 +46,17 @@ function benchPostgres(url: string, stop: () => Promise<void>): BenchPostgres {
   }
 }
 
+/** One connection; whoever waits for an answer when it breaks is told. */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {}) // without a handler it would end the process, also at Ctrl-C
+  await client.connect()
+  return client
+}
+
 /** Runs one statement on a connection of its own. */
 export async function run(url: string, statement: string): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = await connect(url)
   try {
     return await client.query(statement)
   } finally {
