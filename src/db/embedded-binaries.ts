@@ -29,6 +29,9 @@ export interface Binaries {
 /** Where root keeps what another user must reach while the installation itself is out of its reach. */
 export const SYSTEM_DIRECTORY = '/var/lib/bitacora'
 
+/** Postgres gets the least of environments: no PG… or LD_… variable of ours should reach it. */
+export const POSTGRES_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+
 /** Throws, with the remedy, if the package for this platform is not installed. */
 export function findBinaries(): Binaries {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`

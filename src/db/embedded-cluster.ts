@@ -1,7 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
-  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -16,18 +15,17 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Identity, SYSTEM_DIRECTORY } from './embedded-binaries.ts'
+import { type Identity, POSTGRES_ENV, SYSTEM_DIRECTORY } from './embedded-binaries.ts'
 
 /** Where the cluster of a data directory lies, and as whom it runs. */
 export interface Place {
   readonly dataDir: string
   /** The cluster itself, without links. */
   readonly directory: string
+  /** `postgres` in the data directory: the cluster, or a link to it. */
+  readonly link: string
   readonly identity: Identity | undefined
 }
-
-/** Postgres gets the least of environments: no PG… or LD_… variable of ours should reach it. */
-export const POSTGRES_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
 /**
  * An ordinary user has everything inside the data directory. Root has to run Postgres as another user; if that user
@@ -38,42 +36,40 @@ export function findPlace(path: string): Place {
   mkdirSync(path, { recursive: true, mode: root ? 0o711 : 0o700 })
   const dataDir = realpathSync(path)
   const link = join(dataDir, 'postgres')
-  const entry = lstatSync(link, { throwIfNoEntry: false })
-  if (entry !== undefined) {
+  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) {
     if (!existsSync(link)) {
       throw new Error(
         `${link} points to a database that is not there any more; restore it, or remove the link to begin with an empty one`,
       )
     }
     const directory = realpathSync(link)
-    const { uid, gid } = statSync(directory)
-    return { dataDir, directory, identity: ownerOf(directory, uid, gid) }
+    return { dataDir, directory, link, identity: ownerOf(directory) }
   }
-  if (!root) return { dataDir, directory: link, identity: undefined }
+  if (!root) return { dataDir, directory: link, link, identity: undefined }
   const identity = nobody()
-  if (canEnter(dataDir, identity)) return { dataDir, directory: link, identity }
+  if (canEnter(dataDir, identity)) return { dataDir, directory: link, link, identity }
   const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
-  return { dataDir, directory: join(SYSTEM_DIRECTORY, hash), identity }
+  return { dataDir, directory: join(SYSTEM_DIRECTORY, hash), link, identity }
 }
 
-function ownerOf(directory: string, uid: number, gid: number): Identity | undefined {
+function ownerOf(directory: string): Identity | undefined {
   const me = process.getuid?.()
-  if (me === undefined) return undefined
+  const { uid, gid } = statSync(directory)
+  if (me === undefined || (me !== 0 && uid === me)) return undefined
   if (me !== 0) {
-    if (uid === me) return undefined
     throw new Error(
       `${directory} belongs to another user (uid ${uid}); start the server as that user or as root`,
     )
   }
   if (uid === 0) {
     throw new Error(
-      `${directory} belongs to root, as whom PostgreSQL does not run; chown -R it to another user, such as nobody`,
+      `${directory} belongs to root, as whom PostgreSQL does not run; chown -R nobody ${directory}`,
     )
   }
   const identity = { uid, gid }
   if (!canEnter(directory, identity)) {
     throw new Error(
-      `${directory} cannot be reached by its owner (uid ${uid}); open the folders above it: chmod o+x`,
+      `uid ${uid}, who owns ${directory}, cannot reach it; open the folders above it with chmod o+x`,
     )
   }
   return identity
@@ -93,52 +89,67 @@ function canEnter(directory: string, identity: Identity): boolean {
   )
 }
 
-/** Makes the cluster if there is none yet. Call it with the lock held. */
-export async function initialise(place: Place, binaries: string, password: string): Promise<void> {
-  const { directory, identity, dataDir } = place
-  const link = join(dataDir, 'postgres')
-  if (existsSync(join(directory, 'PG_VERSION')) && existsSync(link)) return checkVersion(directory, binaries)
-  if (existsSync(directory)) {
-    // The data directory was removed, and what it pointed to is left over. It is not ours to delete.
-    renameSync(directory, `${directory}.orphan-${Date.now()}`)
+/** A cluster whose data directory was removed while the cluster lay elsewhere. It is not ours to delete. */
+export function isOrphan(place: Place): boolean {
+  return place.directory !== place.link && existsSync(place.directory) && !existsSync(place.link)
+}
+
+export function setAside(place: Place): string {
+  const aside = `${place.directory}.orphan-${Date.now()}`
+  renameSync(place.directory, aside)
+  return aside
+}
+
+/** Throws if the cluster was made by a Postgres whose files these binaries do not understand. */
+export function requireVersion(place: Place, binaries: string): void {
+  const theirs = readFileSync(join(place.directory, 'PG_VERSION'), 'utf8').trim()
+  const options = { encoding: 'utf8', env: POSTGRES_ENV } as const
+  const ours = /\d+/.exec(spawnSync(join(binaries, 'bin', 'postgres'), ['--version'], options).stdout)?.[0]
+  if (ours !== theirs) {
+    throw new Error(
+      `${place.directory} was made by PostgreSQL ${theirs}, and this installation brings ${ours}; ` +
+        'start the version of Bitácora that made it, or convert it with pg_upgrade',
+    )
   }
+}
+
+const SETTINGS = {
+  max_connections: '50',
+  shared_buffers: '128MB',
+  max_wal_size: '2GB',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+}
+
+/** Makes the cluster: completely or not at all. */
+export async function createCluster(place: Place, binaries: string, password: string): Promise<void> {
+  const { directory, identity, link } = place
   const draft = `${directory}.new`
-  rmSync(draft, { recursive: true, force: true })
-  mkdirSync(draft, { recursive: true, mode: 0o700 })
   const passwordFile = `${directory}.password-${randomBytes(6).toString('hex')}`
+  rmSync(draft, { recursive: true, force: true }) // of a start that was killed
+  mkdirSync(draft, { mode: 0o700 })
   try {
     writeFileSync(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx' })
     if (identity !== undefined) {
       for (const path of [draft, passwordFile]) chownSync(path, identity.uid, identity.gid)
     }
-    await promisify(execFile)(
-      join(binaries, 'bin', 'initdb'),
-      [
-        `--pgdata=${draft}`,
-        '--username=postgres',
-        `--pwfile=${passwordFile}`,
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        '--locale=C',
-        '--no-instructions',
-        ...[
-          'max_connections=50',
-          'shared_buffers=128MB',
-          'max_wal_size=2GB',
-          'timezone=UTC',
-          'log_timezone=UTC',
-        ].flatMap((setting) => ['--set', setting]),
-      ],
-      { cwd: '/', env: POSTGRES_ENV, ...identity },
-    )
-    chmodSync(draft, 0o700)
+    const args = [
+      `--pgdata=${draft}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+    ]
+    args.push('--encoding=UTF8', '--locale=C', '--no-instructions')
+    for (const [name, value] of Object.entries(SETTINGS)) args.push('--set', `${name}=${value}`)
+    await promisify(execFile)(join(binaries, 'bin', 'initdb'), args, {
+      cwd: '/',
+      env: POSTGRES_ENV,
+      ...identity,
+    })
     renameSync(draft, directory)
   } catch (cause) {
-    const { stderr } = cause as { stderr?: string }
-    throw new Error(
-      `the embedded PostgreSQL could not make its database in ${draft}: ${stderr?.trim() || cause}`,
-      { cause },
-    )
+    const said = (cause as { stderr?: string }).stderr?.trim()
+    throw new Error(`PostgreSQL could not make its database in ${draft}: ${said || cause}`, { cause })
   } finally {
     rmSync(passwordFile, { force: true })
     rmSync(draft, { recursive: true, force: true })
@@ -146,17 +157,22 @@ export async function initialise(place: Place, binaries: string, password: strin
   if (directory !== link) symlinkSync(directory, link)
 }
 
-function checkVersion(directory: string, binaries: string): void {
-  const theirs = readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim()
-  const { stdout } = spawnSync(join(binaries, 'bin', 'postgres'), ['--version'], {
-    encoding: 'utf8',
-    env: POSTGRES_ENV,
-  })
-  const ours = /(\d+)\./.exec(stdout)?.[1]
-  if (ours !== theirs) {
+/** For a cluster whose password file is lost. Postgres must not be running. */
+export function resetPassword(place: Place, binaries: string, password: string): void {
+  const result = spawnSync(
+    join(binaries, 'bin', 'postgres'),
+    ['--single', '-D', place.directory, 'postgres'],
+    {
+      input: `alter role postgres password '${password}'\n`,
+      encoding: 'utf8',
+      cwd: place.directory,
+      env: POSTGRES_ENV,
+      ...place.identity,
+    },
+  )
+  if (result.status !== 0 || /ERROR:|FATAL:/.test(result.stderr)) {
     throw new Error(
-      `${directory} was made by PostgreSQL ${theirs} and this installation brings ${ours}; ` +
-        'use the version of Bitácora that made it, or pg_upgrade',
+      `the password of ${place.directory} is lost and could not be set anew: ${result.stderr?.trim()}`,
     )
   }
 }

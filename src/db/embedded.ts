@@ -1,13 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { lockFile } from './data-lock.ts'
 import { findBinaries, reachableBinaries } from './embedded-binaries.ts'
-import { findPlace, initialise } from './embedded-cluster.ts'
-import { adopt, end, freePort, launch, PortTakenError, type Postmaster, urlOf } from './embedded-process.ts'
+import {
+  createCluster,
+  findPlace,
+  isOrphan,
+  type Place,
+  requireVersion,
+  resetPassword,
+  setAside,
+} from './embedded-cluster.ts'
 import type { Log } from './log.ts'
+import { type Pass, readPassFile, writePassFile } from './pass-file.ts'
+import { type Postmaster, urlOf } from './postmaster.ts'
+import { adopt, endLeftOver } from './postmaster-adopt.ts'
+import { freePort, launch, PortTakenError } from './postmaster-launch.ts'
+import { supervise } from './postmaster-supervise.ts'
 
 export interface EmbeddedOptions {
   /** Keeps the database over restarts. */
@@ -28,12 +39,10 @@ export interface Embedded {
 }
 
 const DATABASE = 'bitacora'
-const STOP_PATIENCE_MS = 60_000
-const LOG_FILE_BYTES = 16 * 1024 * 1024
 
 /**
  * Starts the PostgreSQL that comes with the package, or adopts the one that a killed server left behind, and starts it
- * again whenever it dies. One server per data directory.
+ * again whenever it dies. One server per data directory: another throws.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { log } = options
@@ -44,74 +53,41 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const unlock = lockFile(`${place.directory}.lock`, place.dataDir)
   try {
     const passFile = join(place.dataDir, 'pgpass')
-    const kept = readPassFile(passFile)
-    const password = kept?.password ?? randomBytes(24).toString('base64url')
-    let port = options.port ?? kept?.port ?? (await freePort())
-    if (kept === undefined) writePassFile(passFile, port, password)
-    await initialise(place, binaries, password)
-    rotate(join(place.dataDir, 'postgres.log'))
+    let { port, password } = await prepare(place, binaries, passFile, log)
+    if (options.port !== undefined) port = options.port
 
     const stopping = new AbortController()
-    const start = async (mayMove: boolean): Promise<Postmaster> => {
-      for (;;) {
-        const running = await adopt(place, password, log)
-        if (running !== undefined) return running
-        try {
-          return await launch({
-            place,
-            binaries,
-            port,
-            log,
-            settings: options.settings,
-            signal: stopping.signal,
-          })
-        } catch (error) {
-          if (!(error instanceof PortTakenError) || !mayMove) throw error
-          port = await freePort()
-        }
-      }
+    const { signal } = stopping
+    const start = async () =>
+      (await adopt(place.directory, password, log, signal)) ??
+      (await launch({ place, binaries, port, log, settings: options.settings, signal }))
+
+    let postmaster: Postmaster
+    try {
+      postmaster = await start()
+    } catch (error) {
+      if (!(error instanceof PortTakenError) || options.port !== undefined) throw error
+      port = await freePort()
+      postmaster = await start()
     }
-    let postmaster = await start(options.port === undefined)
     port = postmaster.port
-    if (port !== kept?.port) writePassFile(passFile, port, password)
-    await createDatabase(port, password)
+    writePassFile(passFile, { port, password })
+    await createDatabase(urlOf(port, password, 'postgres'))
 
-    const watched = watch()
-    async function watch(): Promise<void> {
-      let backoffMs = 0
-      for (;;) {
-        const since = Date.now()
-        await postmaster.exited
-        if (stopping.signal.aborted) return
-        log.error({ pid: postmaster.pid }, 'the embedded PostgreSQL ended; starting it again')
-        if (Date.now() - since > 30_000) backoffMs = 0
-        for (;;) {
-          await sleep(backoffMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {})
-          if (stopping.signal.aborted) return
-          backoffMs = Math.min(Math.max(100, backoffMs * 2), 10_000)
-          try {
-            postmaster = await start(false)
-            break
-          } catch (err) {
-            if (!stopping.signal.aborted)
-              log.error({ err, retryMs: backoffMs }, 'the embedded PostgreSQL does not start')
-          }
-        }
-        log.info({ pid: postmaster.pid }, 'the embedded PostgreSQL is back')
-      }
-    }
-
-    let stopped: Promise<void> | undefined
+    const watched = supervise(postmaster, start, signal, log)
     const stop = async () => {
       stopping.abort()
-      await end(postmaster, 'SIGINT', STOP_PATIENCE_MS)
       await watched
       unlock()
     }
+    let stopped: Promise<void> | undefined
     return {
       url: urlOf(port, password, DATABASE),
       psql: `PGPASSFILE=${quote(passFile)} psql -h 127.0.0.1 -p ${port} -U postgres ${DATABASE}`,
-      stop: () => (stopped ??= stop()),
+      stop: () => {
+        stopped ??= stop()
+        return stopped
+      },
     }
   } catch (error) {
     unlock()
@@ -119,42 +95,43 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   }
 }
 
-/** The password and the port are kept as psql reads them (PostgreSQL manual, "The Password File"). */
-function readPassFile(path: string): { port: number; password: string } | undefined {
-  try {
-    const [, port, , , password] = readFileSync(path, 'utf8').trim().split(':')
-    return password === undefined ? undefined : { port: Number(port), password }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+/** Makes the cluster if there is none, and knows or makes its password. */
+async function prepare(place: Place, binaries: string, passFile: string, log: Log): Promise<Pass> {
+  if (isOrphan(place)) {
+    await endLeftOver(place.directory, log)
+    log.warn(
+      { aside: setAside(place) },
+      'the data directory is new; an older database of the same path was set aside',
+    )
   }
+  const kept = readPassFile(passFile)
+  const pass = kept ?? { port: await freePort(), password: randomBytes(24).toString('base64url') }
+  if (!existsSync(place.directory)) {
+    if (kept === undefined) writePassFile(passFile, pass)
+    await createCluster(place, binaries, pass.password)
+  } else {
+    requireVersion(place, binaries)
+    if (kept === undefined) {
+      resetPassword(place, binaries, pass.password)
+      writePassFile(passFile, pass)
+    }
+  }
+  return pass
 }
 
-function writePassFile(path: string, port: number, password: string): void {
-  const draft = `${path}.new`
-  writeFileSync(draft, `127.0.0.1:${port}:*:postgres:${password}\n`, { mode: 0o600 })
-  renameSync(draft, path)
-}
-
-function rotate(logFile: string): void {
-  if ((statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > LOG_FILE_BYTES)
-    renameSync(logFile, `${logFile}.1`)
-}
-
-async function createDatabase(port: number, password: string): Promise<void> {
-  const client = new pg.Client({
-    connectionString: urlOf(port, password, 'postgres'),
-    connectionTimeoutMillis: 10_000,
-  })
+async function createDatabase(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  client.on('error', () => {}) // the query rejects as well
   await client.connect()
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])
     if (rowCount === 0) await client.query(`create database ${DATABASE}`)
   } finally {
-    await client.end()
+    await client.end().catch(() => {})
   }
 }
 
+/** For a shell. */
 function quote(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }
