@@ -11,7 +11,7 @@ export const auth: Command<AuthFrame> = async (caller, { id, token }, services) 
     throw new ProtocolError('AUTH_FAILED', 'The token is of another user; connect anew to change the user.')
   }
   caller.renew(claims)
-  caller.ok(id, { expiresAt: claims.exp * 1000 })
+  caller.ok(id, { expiresAt: Math.floor(claims.exp * 1000) })
   await caller.inOrder(() => applyRights(caller, services))
 }
 

@@ -51,7 +51,7 @@ export async function greet(
       resume: plan.outcome,
       channels: channels.map((channel) => ({ channel, seq: (starts ?? log.seqs).get(channel) ?? 0 })),
       refused,
-      expiresAt: claims.exp * 1000,
+      expiresAt: Math.floor(claims.exp * 1000),
       heartbeat: options.heartbeat,
       limits: options.limits,
       modules: [...(claims.modules ?? catalogue.modules)],

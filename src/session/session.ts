@@ -208,7 +208,7 @@ export class Session implements Connection, Caller {
   }
 
   get tokenEndsAt(): number {
-    return this.claims.exp * 1000
+    return Math.floor(this.claims.exp * 1000)
   }
 
   sendPing(frame: Encoded): void {
