@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ export const silent: Log = { info() {}, warn() {}, error() {} }
 /** A server for tests: it need not survive a power cut. Even if this process is killed, nothing stays behind. */
 export async function startTestServer(): Promise<{ url: string; stop(): Promise<void> }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'bitacora-test-'))
+  chmodSync(dataDir, 0o711) // if we are root, the user that runs Postgres has to get in
   const server = await startEmbedded({
     dataDir,
     log: silent,
@@ -34,7 +35,7 @@ function cleanUpAfterUs(dataDir: string): () => void {
   const script = `
     while read -r line; do :; done
     kill -INT "$(head -n 1 "$0/postgres/postmaster.pid" 2>/dev/null)" 2>/dev/null && sleep 1
-    rm -rf "$(readlink "$0/postgres" || echo "$0")" "$0"`
+    rm -rf "$0"`
   const child = spawn('/bin/sh', ['-c', script, dataDir], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
