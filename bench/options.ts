@@ -13,6 +13,8 @@ export interface Options {
   readonly snapshotMinutes: number
   /** The WebSocket engine of the server under test. */
   readonly engine: 'auto' | 'uws' | 'ws'
+  /** Another build's dist/src/cli.js, to measure that one. */
+  readonly cli: string | undefined
   /** A Postgres to use instead of one of the bench's own; the role must be allowed to create databases. */
   readonly databaseUrl: string | undefined
   /** Where the server under test writes a V8 CPU profile per scenario. */
@@ -29,6 +31,7 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
     .option('--seconds <s>', 'length of one measured turn (default 5, quick 2)', positive)
     .option('--snapshot-minutes <m>', 'how long the snapshot is held (default 10, quick 0.15)', positive)
     .option('--engine <engine>', 'auto, uws or ws', oneOf('auto', 'uws', 'ws'), 'auto')
+    .option('--cli <file>', "another build's dist/src/cli.js, to measure that one")
     .option('--database-url <url>', 'a Postgres to use instead of one of its own')
     .option('--profile <dir>', 'write CPU profiles of the server to this directory')
     .parse([...argv], { from: 'user' })
@@ -45,6 +48,7 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
     seconds: given.seconds ?? (given.quick ? 2 : 5),
     snapshotMinutes: given.snapshotMinutes ?? (given.quick ? 0.15 : 10),
     engine: given.engine,
+    cli: given.cli,
     databaseUrl: given.databaseUrl,
     profileDir: given.profile,
   }

@@ -19,13 +19,13 @@ export interface Turns<Subject, Control> {
   readonly control: Control[]
 }
 
-/** Medians of both, their ratio, and how far one round's ratio was from the median of the ratios. */
+/** Medians of both, the median of the rounds' ratios, and how far one round's ratio was from it. */
 export function compare(subject: readonly number[], control: readonly number[]) {
   const ratios = subject.map((value, round) => value / control[round]!)
   return {
     subject: median(subject),
     control: median(control),
-    ratio: median(subject) / median(control),
+    ratio: median(ratios),
     spread: spread(ratios),
   }
 }

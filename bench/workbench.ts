@@ -32,10 +32,10 @@ export class Workbench {
 
   /** The server under test. */
   async server(databaseUrl: string, settings: Record<string, string> = {}): Promise<MeasuredServer> {
-    const { engine, profileDir } = this.options
+    const { engine, cli, profileDir } = this.options
     const name = `${this.#scenario}-${this.#servers++}`
     const profile = profileDir === undefined ? undefined : { dir: profileDir, name }
-    return this.keep(await startServer({ databaseUrl, engine, settings, profile }))
+    return this.keep(await startServer({ databaseUrl, engine, cli, settings, profile }))
   }
 
   async control(name: ControlName, settings: Record<string, string> = {}): Promise<MeasuredServer> {

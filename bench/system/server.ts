@@ -8,7 +8,7 @@ import { end, track } from './children.ts'
 import { freePort } from './free-port.ts'
 import { MEASURED_NODE_OPTIONS, type MeasuredServer } from './measured-server.ts'
 
-const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
+const BUILT = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
 const START_MS = 20_000
 const POLL_MS = 50
 /** Far above what any scenario opens: the limits are not what is measured here. */
@@ -17,6 +17,8 @@ const NO_LIMIT = '1000000'
 export interface ServerOptions {
   readonly databaseUrl: string
   readonly engine: string
+  /** Its CLI, if it is not this build. */
+  readonly cli?: string | undefined
   /** Settings by their environment names, over those that every scenario has. */
   readonly settings?: Record<string, string>
   /** Where to write a V8 CPU profile at the end, and how to call it. */
@@ -27,16 +29,17 @@ export interface ServerOptions {
 export async function startServer({
   databaseUrl,
   engine,
+  cli = BUILT,
   settings,
   profile,
 }: ServerOptions): Promise<MeasuredServer> {
-  if (!existsSync(CLI)) throw new Error('the server is not built: npm run build')
+  if (!existsSync(cli)) throw new Error('the server is not built: npm run build')
   const port = await freePort()
   const flags = [...MEASURED_NODE_OPTIONS]
   if (profile !== undefined) {
     flags.push('--cpu-prof', `--cpu-prof-dir=${profile.dir}`, `--cpu-prof-name=${profile.name}.cpuprofile`)
   }
-  const child = spawn(process.execPath, [...flags, CLI, 'start'], {
+  const child = spawn(process.execPath, [...flags, cli, 'start'], {
     env: {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
