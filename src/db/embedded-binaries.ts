@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -26,8 +27,16 @@ export interface Binaries {
   readonly version: string
 }
 
-/** Where root keeps what another user must reach while the installation itself is out of its reach. */
+/** Where root keeps what another user must reach while the installation or the data directory is out of its reach. */
 export const SYSTEM_DIRECTORY = '/var/lib/bitacora'
+
+export function makeSystemDirectory(): void {
+  if (mkdirSync(SYSTEM_DIRECTORY, { recursive: true }) !== undefined) chmodSync(SYSTEM_DIRECTORY, 0o755)
+  const { uid, mode } = statSync(SYSTEM_DIRECTORY)
+  if (uid !== 0 || (mode & 0o022) !== 0) {
+    throw new Error(`${SYSTEM_DIRECTORY} must belong to root and be writable by nobody else`)
+  }
+}
 
 /** Postgres gets the least of environments: no PG… or LD_… variable of ours should reach it. */
 export const POSTGRES_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
@@ -62,7 +71,7 @@ export function reachableBinaries(found: Binaries, identity: Identity | undefine
 
   const copy = join(SYSTEM_DIRECTORY, `postgresql-${found.version}-${process.arch}`)
   if (!existsSync(copy)) {
-    mkdirSync(SYSTEM_DIRECTORY, { recursive: true, mode: 0o755 })
+    makeSystemDirectory()
     const draft = `${copy}.${randomBytes(6).toString('hex')}`
     try {
       cpSync(found.home, draft, { recursive: true, verbatimSymlinks: true, mode: 0 })

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Identity, POSTGRES_ENV, SYSTEM_DIRECTORY } from './embedded-binaries.ts'
+import { type Identity, makeSystemDirectory, POSTGRES_ENV, SYSTEM_DIRECTORY } from './embedded-binaries.ts'
 
 /** Where the cluster of a data directory lies, and as whom it runs. */
 export interface Place {
@@ -33,7 +34,7 @@ export interface Place {
  */
 export function findPlace(path: string): Place {
   const root = process.getuid?.() === 0
-  mkdirSync(path, { recursive: true, mode: root ? 0o711 : 0o700 })
+  if (mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined && root) chmodSync(path, 0o711)
   const dataDir = realpathSync(path)
   const link = join(dataDir, 'postgres')
   if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) {
@@ -49,6 +50,7 @@ export function findPlace(path: string): Place {
   const identity = nobody()
   if (canEnter(dataDir, identity)) return { dataDir, directory: link, link, identity }
   const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
+  makeSystemDirectory()
   return { dataDir, directory: join(SYSTEM_DIRECTORY, hash), link, identity }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
 import { lockFile } from './data-lock.ts'
 import { findBinaries, reachableBinaries } from './embedded-binaries.ts'
@@ -49,7 +49,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const found = findBinaries()
   const place = findPlace(options.dataDir)
   const binaries = reachableBinaries(found, place.identity)
-  mkdirSync(dirname(place.directory), { recursive: true, mode: 0o755 })
   const unlock = lockFile(`${place.directory}.lock`, place.dataDir)
   try {
     const passFile = join(place.dataDir, 'pgpass')

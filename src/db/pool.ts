@@ -55,7 +55,6 @@ export function createPool(options: PoolOptions): pg.Pool {
     `set idle_in_transaction_session_timeout = ${Math.trunc(idleInTransactionTimeoutMs)}`,
     `set default_transaction_isolation = 'read committed'`,
   ].join('; ')
-  const onError = (error: Error) => log.warn({ err: error }, 'a database connection broke')
 
   const pool = new pg.Pool({
     connectionString: url,
@@ -71,9 +70,14 @@ export function createPool(options: PoolOptions): pg.Pool {
       await client.query(settings)
     },
   } as pg.PoolConfig)
-  // Without handlers a connection that breaks, idle or checked out, would end the process.
-  pool.on('error', onError)
-  pool.on('connect', (client) => client.on('error', onError))
+  // Without handlers a connection that breaks, idle or checked out, would end the process. The error itself is not
+  // logged: the pool hangs the whole client on it.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => {
+    client.on('error', ({ message, code }: Error & { code?: string }) => {
+      if (!pool.ending) log.warn({ reason: message, code }, 'a database connection broke')
+    })
+  })
   return pool
 }
 

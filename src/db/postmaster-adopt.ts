@@ -1,12 +1,15 @@
-import { readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Log } from './log.ts'
-import { endPostmaster, type Postmaster, readPidFile, urlOf } from './postmaster.ts'
-import { processCommand, processStart } from './running-process.ts'
+import { endPostmaster, type Postmaster, readPidFile, sendSignal, urlOf } from './postmaster.ts'
+import { processCommand, processesIn, processStart, workingDirectory } from './running-process.ts'
 
 const ANSWER_PATIENCE_MS = 30_000
+const NOTICE_MS = 10_000
+/** Backends notice by themselves that their postmaster is gone. */
+const ORPHANS_PATIENCE_MS = 10_000
 
 /**
  * The Postgres that already serves this cluster, because the server that started it was killed.
@@ -19,22 +22,33 @@ export async function adopt(
   log: Log,
   signal?: AbortSignal,
 ): Promise<Postmaster | undefined> {
-  const found = findPostmaster(directory, log)
+  const found = await findPostmaster(directory, log)
   if (found === undefined) return undefined
   const { postmaster, certain } = found
+  const { pid } = postmaster
+  if (certain) sendSignal(pid, 'SIGCONT') // it may have been paused
+
   let problem: unknown
-  for (const deadline = Date.now() + ANSWER_PATIENCE_MS; Date.now() < deadline; await sleep(100)) {
-    if (!postmaster.isAlive()) return undefined
+  let deadline = Date.now() + ANSWER_PATIENCE_MS
+  for (let noticeAt = Date.now() + NOTICE_MS; Date.now() < deadline; await sleep(100)) {
     try {
       await requireCluster(directory, postmaster.port, password)
       return postmaster
     } catch (error) {
       problem = error
     }
+    if (!postmaster.isAlive()) return undefined
     if (problem instanceof OtherClusterError || isRefused(problem) || signal?.aborted) break
+    if (isStartingOrStopping(problem)) deadline = Date.now() + ANSWER_PATIENCE_MS
+    if (Date.now() > noticeAt) {
+      noticeAt = Date.now() + NOTICE_MS
+      log.info(
+        { postmaster: pid, err: problem },
+        'waiting for the PostgreSQL that runs on this data directory',
+      )
+    }
   }
   if (!postmaster.isAlive()) return undefined
-  const { pid } = postmaster
   if (isRefused(problem)) {
     throw new Error(
       `process ${pid}, the PostgreSQL of ${directory}, refuses our password; stop it: kill -INT ${pid}`,
@@ -52,7 +66,7 @@ export async function adopt(
     )
   }
   log.warn(
-    { pid, err: problem },
+    { postmaster: pid, err: problem },
     'the PostgreSQL that runs on this data directory does not answer; ending it',
   )
   await endPostmaster(postmaster, 'SIGQUIT', 10_000)
@@ -61,32 +75,42 @@ export async function adopt(
 
 /** Ends whatever Postgres still runs on a cluster that is about to be set aside. */
 export async function endLeftOver(directory: string, log: Log): Promise<void> {
-  const found = findPostmaster(directory, log)
+  const found = await findPostmaster(directory, log)
   if (found?.certain) await endPostmaster(found.postmaster, 'SIGINT', 30_000)
 }
 
 /**
- * By postmaster.pid. If its pid now belongs to something else, the file is removed, because Postgres would refuse to
- * start; if there is no such process, it is left to Postgres, which looks for orphaned backends as well.
+ * By postmaster.pid. If its pid belongs to something else by now, or to a zombie that nobody collects, the file is
+ * removed, because Postgres would refuse to start; but not before the last of the cluster's backends is gone.
  */
-function findPostmaster(
+async function findPostmaster(
   directory: string,
   log: Log,
-): { postmaster: Postmaster; certain: boolean } | undefined {
+): Promise<{ postmaster: Postmaster; certain: boolean } | undefined> {
   const file = readPidFile(directory)
   if (file === undefined) return undefined
   const { pid, port } = file
   const start = processStart(pid)
-  if (start === undefined) return undefined
-  const isAlive = () => processStart(pid) === start
-  const program = basename(processCommand(pid)?.split(' ')[0] ?? '')
   const where = workingDirectory(pid)
-  if (program !== 'postgres' || (where !== undefined && where !== directory)) {
+  const program = basename(processCommand(pid)?.split(' ')[0] ?? '')
+  if (start === undefined || program !== 'postgres' || (where !== undefined && where !== directory)) {
+    for (const deadline = Date.now() + ORPHANS_PATIENCE_MS; ; await sleep(20)) {
+      const orphans = processesIn(directory)
+      if (orphans.length === 0) break
+      if (Date.now() > deadline) {
+        throw new Error(
+          `processes ${orphans.join(', ')} of a dead PostgreSQL still use ${directory}; stop them`,
+        )
+      }
+    }
     rmSync(join(directory, 'postmaster.pid'), { force: true })
-    log.warn({ pid }, 'removed the postmaster.pid of a PostgreSQL that is gone')
+    log.warn(
+      { postmaster: pid },
+      'the last PostgreSQL of this data directory did not end in order; it will recover',
+    )
     return undefined
   }
-  // Watched only while somebody waits for the end: the timer alone must not keep the process alive.
+  const isAlive = () => processStart(pid) === start
   const exited = (async () => {
     while (isAlive()) await sleep(100, undefined, { ref: false })
   })()
@@ -97,6 +121,10 @@ class OtherClusterError extends Error {}
 
 function isRefused(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code?.startsWith('28') === true // invalid_authorization_…
+}
+
+function isStartingOrStopping(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '57P03' // cannot_connect_now
 }
 
 async function requireCluster(directory: string, port: number, password: string): Promise<void> {
@@ -125,12 +153,4 @@ function systemIdentifier(directory: string): string {
   return readFileSync(join(directory, 'global', 'pg_control'))
     .readBigUInt64LE(0)
     .toString()
-}
-
-function workingDirectory(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`)
-  } catch {
-    return undefined
-  }
 }

@@ -24,7 +24,7 @@ export async function supervise(
     const since = Date.now()
     await Promise.race([postmaster.exited, stop])
     if (stopping.aborted) return endPostmaster(postmaster, 'SIGINT', STOP_PATIENCE_MS)
-    log.error({ pid: postmaster.pid }, 'the embedded PostgreSQL ended by itself; starting it again')
+    log.error({ postmaster: postmaster.pid }, 'the embedded PostgreSQL ended by itself; starting it again')
     if (Date.now() - since > FORGET_BACKOFF_MS) backoffMs = 0
 
     for (let next: Postmaster | undefined; next === undefined; ) {
@@ -34,7 +34,7 @@ export async function supervise(
       try {
         next = await start()
         postmaster = next
-        log.info({ pid: next.pid }, 'the embedded PostgreSQL is back')
+        log.info({ postmaster: next.pid }, 'the embedded PostgreSQL is back')
       } catch (err) {
         if (!stopping.aborted)
           log.error({ err, retryMs: backoffMs }, 'the embedded PostgreSQL does not start')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * When a process began, as its system tells it: with the pid it names one process for ever, because pids are reused.
@@ -30,6 +30,24 @@ export function processCommand(pid: number): string | undefined {
     }
   }
   return ps(pid, 'command')
+}
+
+/** Undefined also where the system does not tell, or not to us. */
+export function workingDirectory(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
+}
+
+/** The processes that work in a directory, as far as the system tells. */
+export function processesIn(directory: string): number[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => workingDirectory(pid) === directory)
 }
 
 function ps(pid: number, column: string): string | undefined {
