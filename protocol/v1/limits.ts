@@ -2,8 +2,6 @@
 export const LIMITS = {
   /** One WebSocket message from a client, in bytes. */
   maxFrameBytes: 65_536,
-  /** The JSON text of one payload, in bytes, however it came in. */
-  maxPayloadBytes: 65_536,
   /** Arrays and objects inside one another; the frame itself is the first. */
   maxDepth: 32,
   /** Items of all arrays and members of all objects of a frame together. */
@@ -25,6 +23,3 @@ export interface DepthLimits {
   readonly maxDepth: number
   readonly maxElements: number
 }
-
-/** For the body of `POST /v1/publish`: an array of many events is one level and many elements more than a frame. */
-export const BODY_LIMITS: DepthLimits = { maxDepth: 33, maxElements: 100_000 }
