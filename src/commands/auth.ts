@@ -1,5 +1,5 @@
 import { parseChannel } from '../../protocol/v1/channel.ts'
-import { ProtocolError } from '../../protocol/v1/errors.ts'
+import { CLOSE, ProtocolError } from '../../protocol/v1/errors.ts'
 import type { AuthFrame } from '../../protocol/v1/frames.ts'
 import { may, personalChannels } from '../access/policy.ts'
 import type { Caller, Command, Services } from './command.ts'
@@ -12,7 +12,8 @@ export const auth: Command<AuthFrame> = async (caller, { id, token }, services) 
   }
   caller.renew(claims)
   caller.ok(id, { expiresAt: Math.floor(claims.exp * 1000) })
-  await caller.inOrder(() => applyRights(caller, services))
+  // The reply is out; whatever keeps the rights from being applied must not leave the old ones in force.
+  await caller.inOrder(() => applyRights(caller, services)).catch(() => caller.end(CLOSE.internal))
 }
 
 async function applyRights(caller: Caller, { log, catalogue }: Services): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Codec, EventFields } from '../../protocol/v1/codec.ts'
-import type { ProtocolError } from '../../protocol/v1/errors.ts'
+import type { CloseCode, ProtocolError } from '../../protocol/v1/errors.ts'
 import type { ServerFrame } from '../../protocol/v1/frames.ts'
 import type { Claims, Verify } from '../access/verify-token.ts'
 import type { Catalogue } from '../catalogue/catalogue.ts'
@@ -39,6 +39,8 @@ export interface Caller {
   rewind(lastEventId: number, started: () => void): Promise<void>
   /** The token has been renewed. */
   renew(claims: Claims): void
+  /** Says `bye` and closes. */
+  end(code: CloseCode, reason?: string): void
 }
 
 export interface CommandLimits extends ResumeLimits {

@@ -149,10 +149,8 @@ export class Session implements Connection, Caller {
 
   inOrder(change: () => void | Promise<void>): Promise<void> {
     if (this.#changesWaiting >= MAX_WAITING) {
-      throw new ProtocolError(
-        'OVERLOADED',
-        `${MAX_WAITING} requests wait for each other already; wait for replies.`,
-      )
+      const message = `${MAX_WAITING} requests wait for each other already; wait for replies.`
+      return Promise.reject(new ProtocolError('OVERLOADED', message))
     }
     this.#changesWaiting++
     const done = (this.#changes ?? Promise.resolve()).then(() => {
@@ -180,11 +178,12 @@ export class Session implements Connection, Caller {
 
   async rewind(lastEventId: number, started: () => void): Promise<void> {
     const { log, limits } = this.#context.services
-    this.stream.hold(Math.min(lastEventId, log.position))
+    const reached = log.position
+    this.stream.hold(Math.min(lastEventId, reached))
     const cursor = { epoch: log.epoch, lastEventId }
-    const plan = await planResume(log, limits, [...this.channels], cursor).catch((error) => {
-      // The stream went on where it was held or it would be a hole: only a new connection can mend that.
-      this.end(CLOSE.internal, 'the replay is not possible for the moment')
+    const plan = await planResume(log, limits, [...this.channels], cursor).catch(async (error) => {
+      // Not to be had for the moment: the stream goes on where it was.
+      await this.stream.replay(reached, () => {})
       throw error
     })
     started()
