@@ -3,48 +3,113 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded } from '../src/db/embedded.ts'
+import { findBinaries, reachableBinaries } from '../src/db/embedded-binaries.ts'
+import { createCluster, findPlace } from '../src/db/embedded-cluster.ts'
 import type { Log } from '../src/db/log.ts'
+import { endPostmaster, type Postmaster, sendSignal, urlOf } from '../src/db/postmaster.ts'
+import { adopt } from '../src/db/postmaster-adopt.ts'
+import { freePort, launch } from '../src/db/postmaster-launch.ts'
+import { processesIn } from '../src/db/running-process.ts'
 
 /** Set by test/run.ts: the server that all test files of a run share. */
 export const SERVER_VARIABLE = 'BITACORA_TEST_SERVER'
 
 export const silent: Log = { info() {}, warn() {}, error() {} }
 
-/** A server for tests: it need not survive a power cut. Even if this process is killed, nothing stays behind. */
+/** A power cut is not among what tests do. */
+const SETTINGS = { fsync: 'off', full_page_writes: 'off', max_connections: '200' }
+
+/** A server for all tests of a run. Even if this process is killed, nothing stays behind. */
 export async function startTestServer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'bitacora-test-'))
-  chmodSync(dataDir, 0o711) // if we are root, the user that runs Postgres has to get in
-  const server = await startEmbedded({
-    dataDir,
-    log: silent,
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
-  })
-  const guard = cleanUpAfterUs(dataDir)
+  const { path, remove } = temporaryDataDir()
+  const server = await startEmbedded({ dataDir: path, log: silent, settings: SETTINGS })
   return {
     url: server.url,
     async stop() {
       await server.stop()
-      guard()
+      remove()
     },
   }
 }
 
-/** A shell that waits for the end of this process, however it comes, and then clears the directory away. */
-function cleanUpAfterUs(dataDir: string): () => void {
+/** A Postgres for tests that do it harm. Nobody starts it again but `start`. */
+export interface HarmedPostgres {
+  /** Of an empty database. It stays the same over restarts. */
+  readonly url: string
+  /** SIGKILL to all its processes. */
+  kill9(): Promise<void>
+  /** What `pg_ctl stop -m immediate` does. */
+  stopImmediate(): Promise<void>
+  /** SIGSTOP to all its processes: connections stay open and nothing answers. */
+  pause(): void
+  resume(): void
+  /** After `kill9` or `stopImmediate`. Resolves when it has recovered and takes connections. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startHarmedPostgres(): Promise<HarmedPostgres> {
+  const { path, remove } = temporaryDataDir()
+  const place = findPlace(path)
+  const binaries = reachableBinaries(findBinaries(), place.identity)
+  const password = 'test'
+  await createCluster(place, binaries, password)
+  const port = await freePort()
+  let postmaster: Postmaster
+  const start = async () => {
+    await adopt(place.directory, password, silent) // waits for what is left of the last one
+    postmaster = await launch({ place, binaries, port, log: silent, settings: SETTINGS })
+  }
+  const signalAll = (signal: NodeJS.Signals) => {
+    for (const pid of processesIn(place.directory)) sendSignal(pid, signal)
+  }
+  await start()
+  return {
+    url: urlOf(port, password, 'postgres'),
+    start,
+    async kill9() {
+      signalAll('SIGKILL')
+      while (postmaster.isAlive() || processesIn(place.directory).length > 0) await sleep(5)
+    },
+    stopImmediate: () => endPostmaster(postmaster, 'SIGQUIT', 10_000),
+    pause() {
+      sendSignal(postmaster.pid, 'SIGSTOP') // first, so that it makes no more of them
+      signalAll('SIGSTOP')
+    },
+    resume: () => signalAll('SIGCONT'),
+    async stop() {
+      signalAll('SIGCONT')
+      await endPostmaster(postmaster, 'SIGQUIT', 10_000)
+      remove()
+    },
+  }
+}
+
+/** Goes away when it is removed, and also with this process, together with the Postgres in it, however that ends. */
+function temporaryDataDir(): { path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'bitacora-test-'))
+  chmodSync(path, 0o711) // if we are root, the user that runs Postgres has to get in
   const script = `
     while read -r line; do :; done
-    kill -INT "$(head -n 1 "$0/postgres/postmaster.pid" 2>/dev/null)" 2>/dev/null && sleep 1
+    kill -QUIT "$(head -n 1 "$0/postgres/postmaster.pid")"
+    for process in /proc/[0-9]*; do
+      if [ "$(readlink "$process/cwd")" = "$0/postgres" ]; then kill -KILL "\${process#/proc/}"; fi
+    done
     rm -rf "$0"`
-  const child = spawn('/bin/sh', ['-c', script, dataDir], {
+  const guard = spawn('/bin/sh', ['-c', script, path], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
-  child.unref()
-  const stdin = child.stdin as Socket
+  const stdin = guard.stdin as Socket
+  guard.unref()
   stdin.unref()
-  return () => {
-    rmSync(dataDir, { recursive: true, force: true })
-    stdin.end()
+  return {
+    path,
+    remove() {
+      rmSync(path, { recursive: true, force: true })
+      stdin.end()
+    },
   }
 }

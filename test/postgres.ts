@@ -4,7 +4,13 @@ import tap from 'tap'
 import { migrate } from '../src/db/migrate.ts'
 import { MIGRATIONS_DIRECTORY, readMigrations } from '../src/db/migration-files.ts'
 import { createPool } from '../src/db/pool.ts'
-import { SERVER_VARIABLE, silent, startTestServer } from './postgres-server.ts'
+import {
+  type HarmedPostgres,
+  SERVER_VARIABLE,
+  silent,
+  startHarmedPostgres,
+  startTestServer,
+} from './postgres-server.ts'
 
 export interface TestDatabase {
   readonly url: string
@@ -42,6 +48,13 @@ export async function emptyDatabase(t: Teardown): Promise<string> {
     administer(server, (client) => client.query(`drop database if exists ${name} with (force)`)),
   )
   return databaseUrl(server, name)
+}
+
+/** A server of the caller's own, to be killed, stopped and paused. It ends with `t`. */
+export async function startPostgres(t: Teardown): Promise<HarmedPostgres> {
+  const server = await startHarmedPostgres()
+  t.teardown(() => server.stop())
+  return server
 }
 
 /** Migrating takes longer than copying, so one database per state of the migrations is migrated and then copied. */

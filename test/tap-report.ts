@@ -22,8 +22,8 @@ export function createTapReport(print: (line: string) => void): TapReport {
       const point = /^(not ok|ok) \d+(?: - (.*))?$/.exec(text)
       if (point === null) {
         if (/^(TAP version |1\.\.|# Subtest: |# No coverage|# time=)/.test(text)) inFailure = false
-        else if (inFailure) print(text)
-        else block.push(text)
+        else if (!inFailure) block.push(text)
+        else if (/^ {2}(expired|exitCode|signal): (?!null)/.test(text)) print(text)
         return
       }
       const [, verdict, title = ''] = point
@@ -34,7 +34,8 @@ export function createTapReport(print: (line: string) => void): TapReport {
       inFailure = verdict === 'not ok'
       if (inFailure) {
         print(`FAIL  ${name}`)
-        for (const line of block.filter((line) => !/^\s+(ok \d|1\.\.|# time=|$)/.test(line))) print(line)
+        for (const line of block.filter((line) => !/^\s*(ok \d|1\.\.|# time=|# Subtest: |$)/.test(line)))
+          print(line)
       } else if (/ # SKIP no tests found/.test(title)) {
         withoutTests++
         print(`FAIL  ${title.replace(/ # SKIP.*/, '')}  no tests found`)

@@ -20,13 +20,17 @@ export interface PoolOptions {
 }
 
 const INT8 = 20
+const INT8_ARRAY = 1016
 const JSON_TEXT = 114
+const parseArray = pg.types.getTypeParser(INT8_ARRAY as never) as (text: string) => (string | null)[]
 
 /** Ids, seqs and counts stay below 2^53. `json` stays the text it is, because a payload is passed on unchanged. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text') => {
     if (format === undefined || format === 'text') {
       if (oid === INT8) return Number
+      if (oid === INT8_ARRAY)
+        return (text: string) => parseArray(text).map((item) => (item === null ? null : Number(item)))
       if (oid === JSON_TEXT) return String
     }
     return pg.types.getTypeParser(oid, format)
