@@ -35,16 +35,39 @@ export class ConfigError extends Error {
  * @throws {ConfigError} with everything that is wrong with it
  */
 export function readConfig(env: Environment, overrides: Overrides = {}): Config {
+  const { values, problems, bad } = read(SETTING_NAMES, env, overrides)
+  // A secret that cannot be used must not be taken for development mode.
+  const dev = !(values.jwtSecret || values.jwksUrl || bad.has('jwtSecret') || bad.has('jwksUrl'))
+  const config = { ...values, dev }
+  const all = [...problems, ...contradictions(config, overrides.host !== undefined, bad)]
+  if (all.length > 0) throw new ConfigError(all)
+  return config
+}
+
+/**
+ * Some settings, for commands that do not start a server and must not stumble over what concerns only that.
+ *
+ * @throws {ConfigError}
+ */
+export function readSettings<Name extends SettingName>(
+  names: readonly Name[],
+  env: Environment,
+  overrides: Overrides = {},
+): Pick<Values, Name> {
+  const { values, problems } = read(names, env, overrides)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return values
+}
+
+function read<Name extends SettingName>(names: readonly Name[], env: Environment, overrides: Overrides) {
   const problems: string[] = []
   const values: Partial<Record<SettingName, unknown>> = {}
   const bad = new Set<SettingName>()
-  for (const name of SETTING_NAMES) {
+  for (const name of names) {
     const setting = SETTINGS[name]
     const { source, text } = given(name, env, overrides)
-    if (text === undefined) {
-      values[name] = setting.fallback
-      continue
-    }
+    values[name] = setting.fallback
+    if (text === undefined) continue
     try {
       if (text === '') throw new Error('is empty')
       values[name] = setting.parse(text)
@@ -52,17 +75,10 @@ export function readConfig(env: Environment, overrides: Overrides = {}): Config 
       // Setting.parse throws nothing else than the end of this sentence.
       const shown = setting.secret || text === '' ? source : `${source} "${text}"`
       problems.push(`${shown} ${(error as Error).message}; allowed: ${setting.allowed}`)
-      values[name] = setting.fallback
       bad.add(name)
     }
   }
-  const checked = values as Values
-  // A secret that cannot be used must not be taken for development mode.
-  const dev = !(checked.jwtSecret || checked.jwksUrl || bad.has('jwtSecret') || bad.has('jwksUrl'))
-  const config = { ...checked, dev }
-  problems.push(...contradictions(config, overrides.host !== undefined, bad))
-  if (problems.length > 0) throw new ConfigError(problems)
-  return config
+  return { values: values as Pick<Values, Name>, problems, bad }
 }
 
 /** What is allowed, and yet worth a line in the log at the start. */

@@ -11,7 +11,7 @@ export interface Setting<T> {
   readonly allowed: string
   /** One line: what it does. */
   readonly meaning: string
-  /** A secret is never repeated in a message and has no command line option, which `ps` would show. */
+  /** A secret is never repeated in a message. */
   readonly secret: boolean
   /** Throws an `Error` whose message continues a sentence that begins with the setting's name. */
   readonly parse: (text: string) => T

@@ -246,6 +246,11 @@ export function optionOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
+/** Everything but the secret that tokens are signed with, which `ps` would show to the whole machine. */
+export function hasOption(name: SettingName): boolean {
+  return name !== 'jwtSecret'
+}
+
 function shownLimits(): string {
   const { rules } = DEFAULT_RATE_LIMITS
   return JSON.stringify(Object.fromEntries(Object.entries(rules).map(([name, { limit }]) => [name, limit])))

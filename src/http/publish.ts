@@ -1,9 +1,10 @@
 import { type Codec, codecs } from '../../protocol/v1/codec.ts'
 import { ERRORS, ProtocolError } from '../../protocol/v1/errors.ts'
-import type { OkPublish, PublishFrame } from '../../protocol/v1/frames.ts'
+import type { PublishFrame } from '../../protocol/v1/frames.ts'
 import { LIMITS } from '../../protocol/v1/limits.ts'
 import { readFrame } from '../../protocol/v1/validate.ts'
 import type { Claims } from '../access/claims.ts'
+import type { Ack, PublishRequest } from '../commands/publish.ts'
 import type { Logger } from '../ops/logger.ts'
 import type { Tally } from '../ops/metrics.ts'
 import { authenticate, type Verify } from './bearer.ts'
@@ -11,15 +12,10 @@ import { type ErrorBody, errorBody, headersOf, json, refusal } from './response.
 import type { HttpResponse, Route } from './route.ts'
 import { splitArray } from './split-array.ts'
 
-/** What of a `publish` frame matters here. The payload is a value; `acceptPayload` has not seen it. */
-export type PublishRequest = Pick<PublishFrame, 'channel' | 'type' | 'payload' | 'messageId'>
-
-/** The `ok` of a publish without what belongs to the frame. */
-export type Ack = Omit<OkPublish, 'op' | 'id'>
-
 /**
  * The same as behind the op `publish`: rights, catalogue, payload, append; resolves after the commit and rejects with a
- * `ProtocolError`. Calls made one after the other, without waiting, are appended in that order.
+ * `ProtocolError`. Calls made one after the other, without waiting, are appended in that order. Users who publish too
+ * often get RATE_LIMITED here as on a socket.
  */
 export type Publish = (claims: Claims, request: PublishRequest) => Promise<Ack>
 

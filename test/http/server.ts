@@ -1,7 +1,7 @@
 import { acceptPayload } from '../../protocol/v1/validate.ts'
 import { mintToken, type TokenClaims } from '../../src/access/mint-token.ts'
 import { type Claims, createVerifier } from '../../src/access/verify-token.ts'
-import type { Ack, PublishRequest } from '../../src/http/publish.ts'
+import type { Ack, PublishRequest } from '../../src/commands/publish.ts'
 import type { HttpRequest, HttpResponse } from '../../src/http/route.ts'
 import { createRouter, type RouterDeps } from '../../src/http/router.ts'
 import { LogEvent } from '../../src/log/event.ts'

@@ -1,0 +1,3 @@
+export * from '../protocol/index.ts'
+export { type Config, ConfigError, readConfig } from './config.ts'
+export { startServer } from './server.ts'
