@@ -123,9 +123,13 @@ export async function connectOnce(
       const verdict = bye?.reconnect ?? CLOSES[code]?.reconnect ?? true
       // A token that has ended is no reason to stop for whoever can make another; one that was refused is.
       const ended = (bye?.code ?? code) === CLOSE.unauthenticated && welcomed && renewable
-      const why = bye ? visible(bye.reason) : reason || CLOSES[code]?.meaning
-      const parts = [lastError, why, `(close code ${bye?.code ?? code})`].filter((part) => part)
-      return { reason: parts.join(' '), final: !verdict && !ended, welcomed, afterMs: bye?.after }
+      const why = bye ? visible(bye.reason) : reason || (CLOSES[code]?.meaning ?? 'the connection ended')
+      return {
+        reason: `${lastError ?? why} (close code ${bye?.code ?? code})`,
+        final: !verdict && !ended,
+        welcomed,
+        afterMs: bye?.after,
+      }
     }
 
     async function refused(response: IncomingMessage) {

@@ -89,6 +89,7 @@ export class Follower {
   #welcomed({ epoch, pos, resume, refused }: WelcomeFrame, send: (frame: ClientFrame) => void): void {
     const refusal = refused.find(({ channel }) => channel === this.#channel)
     if (refusal !== undefined) throw new Failure(`${refusal.code}: ${this.#channel} cannot be followed`)
+    if (this.#epoch !== undefined) this.#view.notice('connected again')
     if (this.#epoch !== undefined && this.#epoch !== epoch) {
       this.#view.notice('the log is another one now; what was missed in between cannot be told')
       this.#shown = undefined

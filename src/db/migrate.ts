@@ -41,7 +41,10 @@ export async function migrate(url: string, log: Log, options: MigrateOptions = {
   client.on('error', () => {}) // the query that is waiting rejects as well
   await client.connect()
   try {
-    await requireServer(client)
+    const server = await client.query<{ version: string }>(
+      `select current_setting('server_version') as version`,
+    )
+    requireServer(server.rows[0]!.version)
     const done: number[] = []
     for (;;) {
       const next = await step(client, migrations, log)
@@ -56,9 +59,8 @@ export async function migrate(url: string, log: Log, options: MigrateOptions = {
   }
 }
 
-async function requireServer(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ version: string }>('show server_version')
-  const version = rows[0]!.version
+/** `version` is the setting server_version: 18.4, 15.18 (Debian …), 16beta1. */
+export function requireServer(version: string): void {
   if (Number.parseInt(version, 10) < OLDEST_SERVER) {
     throw new MigrationError(
       `this is PostgreSQL ${version}; Bitácora needs PostgreSQL ${OLDEST_SERVER} or newer`,

@@ -9,28 +9,37 @@ export interface Beating {
   /** Everything due up to this id has been handed to the socket; `undefined`: there is no stream yet. */
   readonly position: number | undefined
   sendPing(frame: Encoded): void
+  /** Asks the peer's engine, where the peer itself does not answer. */
+  probe(): void
   heartbeatMissed(): void
+}
+
+interface Slot {
+  readonly sessions: Set<Beating>
+  pingedAt: number
 }
 
 const TICK_MS = 100
 
 /**
  * Pings every session once per interval, with its watermark. The sessions are spread over the interval's ticks, so that
- * 100,000 of them are pinged by the hundred and not all in one tick.
+ * 100,000 of them are pinged by the hundred and not all in one tick. Whoever has not answered when half of the time is
+ * over is asked once more, in the WebSocket protocol's own way: clients like wscat answer that without their user.
  */
 export class Heartbeat {
-  readonly #slots: { readonly sessions: Set<Beating>; pingedAt: number }[] = []
+  readonly #slots: Slot[] = []
   readonly #timeoutTicks: number
   readonly #timer: NodeJS.Timeout
   #tick = 0
   #now = Date.now()
 
   constructor({ intervalMs, timeoutMs }: { readonly intervalMs: number; readonly timeoutMs: number }) {
-    const slots = Math.max(2, Math.round(intervalMs / TICK_MS))
+    const slots = Math.max(4, Math.round(intervalMs / TICK_MS))
+    const tickMs = intervalMs / slots
     for (let i = 0; i < slots; i++) this.#slots.push({ sessions: new Set(), pingedAt: this.#now })
-    // A session is looked at again before its next ping at the latest.
-    this.#timeoutTicks = Math.min(slots - 1, Math.max(1, Math.ceil(timeoutMs / TICK_MS)))
-    this.#timer = setInterval(() => this.#beat(), intervalMs / slots)
+    // A session is looked at before its next ping at the latest.
+    this.#timeoutTicks = Math.min(slots - 1, Math.max(2, Math.ceil(timeoutMs / tickMs)))
+    this.#timer = setInterval(() => this.#beat(), tickMs)
   }
 
   /** Milliseconds since the Unix epoch, a tick old at the most: cheap enough to be read for every frame. */
@@ -56,13 +65,25 @@ export class Heartbeat {
   #beat(): void {
     this.#now = Date.now()
     this.#tick++
-    this.#checkOne(
-      this.#slots[(this.#tick - this.#timeoutTicks + 2 * this.#slots.length) % this.#slots.length]!,
-    )
-    this.#pingOne(this.#slots[this.#tick % this.#slots.length]!)
+    for (const session of this.#silent(this.#timeoutTicks)) session.heartbeatMissed()
+    for (const session of this.#silent(this.#timeoutTicks >> 1)) session.probe()
+    this.#pingOne(this.#slotOf(0))
   }
 
-  #pingOne(slot: { readonly sessions: Set<Beating>; pingedAt: number }): void {
+  /** The slot that was pinged so many ticks ago. */
+  #slotOf(ticksAgo: number): Slot {
+    return this.#slots[(this.#tick - ticksAgo + this.#slots.length) % this.#slots.length]!
+  }
+
+  /** Who was pinged so many ticks ago and has not been heard of since. */
+  #silent(ticksAgo: number): Beating[] {
+    const { sessions, pingedAt } = this.#slotOf(ticksAgo)
+    const silent: Beating[] = []
+    for (const session of sessions) if (session.heardAt < pingedAt) silent.push(session)
+    return silent
+  }
+
+  #pingOne(slot: Slot): void {
     slot.pingedAt = this.#now
     // Nearly all are at the same position: their frame is made once.
     const made = { position: -1, json: '' as Encoded, msgpack: '' as Encoded }
@@ -77,9 +98,5 @@ export class Heartbeat {
       }
       session.sendPing(made[session.encoding])
     }
-  }
-
-  #checkOne({ sessions, pingedAt }: { readonly sessions: Set<Beating>; readonly pingedAt: number }): void {
-    for (const session of sessions) if (session.heardAt < pingedAt) session.heartbeatMissed()
   }
 }

@@ -216,6 +216,10 @@ export class Session implements Connection, Caller {
     this.socket.send(frame)
   }
 
+  probe(): void {
+    this.socket.ping()
+  }
+
   heartbeatMissed(): void {
     this.end(CLOSE.heartbeatMissed)
   }

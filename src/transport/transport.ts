@@ -26,6 +26,8 @@ export interface Socket {
   unsubscribe(topic: string): void
   /** Hands one message to every other socket that is subscribed to `topic`, whether or not this one is. */
   publish(topic: string, frame: Encoded): void
+  /** Asks the peer's WebSocket engine for a sign of life: `alive` tells of its answer. */
+  ping(): void
   /** Sends what is buffered, then a close frame; ends the connection by force if the peer does not follow. */
   close(code: number, reason: string): void
 }

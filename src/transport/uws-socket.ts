@@ -91,6 +91,10 @@ export class UwsSocket implements Socket {
     else this.#shared.publish(topic, message)
   }
 
+  ping(): void {
+    if (this.#state === 'open') this.#native!.ping()
+  }
+
   close(code: number, reason: string): void {
     if (this.#state === 'open') this.#end(code, fitReason(reason))
   }

@@ -127,6 +127,10 @@ export class WsSocket implements Socket, TopicSocket {
     if (this.open) this.#shared.topics.publish(name, message, this)
   }
 
+  ping(): void {
+    if (this.open) this.#ws.ping()
+  }
+
   close(code: number, reason: string): void {
     if (!this.#open) return
     this.flush()
