@@ -21,7 +21,11 @@ export const ERRORS = {
     meaning:
       'The payload is missing, too deep, has too many elements, holds a string that is not allowed, or does not fit its schema.',
   },
-  INVALID_CHANNEL: { retry: false, http: 400, meaning: 'The channel name is not of the grammar of §7.' },
+  INVALID_CHANNEL: {
+    retry: false,
+    http: 400,
+    meaning: 'This is no channel name (§7), or not one for an event of this type.',
+  },
   UNKNOWN_TYPE: { retry: false, http: 400, meaning: 'The server takes only the event types that it knows.' },
   UNAUTHENTICATED: { retry: false, http: 401, meaning: 'There is no token where one is needed.' },
   AUTH_FAILED: { retry: false, http: 401, meaning: 'The token is refused.' },
