@@ -121,5 +121,11 @@ function contradictions(config: Config, hostByOption: boolean, bad: ReadonlySet<
         `MAX_FRAME_BYTES, which is ${2 * config.maxFrameBytes}`,
     )
   }
+  if (fine('heartbeatMs', 'heartbeatTimeoutMs') && config.heartbeatTimeoutMs > config.heartbeatMs) {
+    problems.push(
+      `HEARTBEAT_TIMEOUT_MS ${config.heartbeatTimeoutMs} is longer than the time between two pings; allowed: at most ` +
+        `HEARTBEAT_MS, which is ${config.heartbeatMs}`,
+    )
+  }
   return problems
 }
