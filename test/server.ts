@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { HelloFrame } from '../protocol/v1/frames.ts'
 import { mintToken, type TokenClaims } from '../src/access/mint-token.ts'
 import { type Environment, readConfig } from '../src/config.ts'
 import { createLogger } from '../src/ops/logger.ts'
@@ -27,7 +28,7 @@ export interface TestServer extends Server {
   /** A connection that has been welcomed. */
   connect(
     claims?: Partial<TokenClaims>,
-    hello?: Parameters<TestClient['hello']>[1],
+    hello?: Partial<HelloFrame>,
     encoding?: Encoding,
   ): Promise<TestClient>
 }
@@ -35,11 +36,15 @@ export interface TestServer extends Server {
 export const tokenOf = (claims: Partial<TokenClaims> = {}, ttlSeconds = 600): Promise<string> =>
   mintToken(SECRET, { sub: 'ana', ...claims }, { ttlSeconds })
 
+let rooms = 0
+/** A room that no other test of this file has used. */
+export const newRoom = () => `room:r${++rooms}`
+
 /** A real server on a database of its own, without rate limits unless `env` sets them; closed at the end of `t`. */
 export async function testServer(
   t: Test,
   env: Environment = {},
-  database?: { url: string },
+  { database, encoding = 'json' }: { database?: { url: string }; encoding?: Encoding } = {},
 ): Promise<TestServer> {
   const own = database ?? (await testDatabase(t))
   const config = readConfig({
@@ -53,7 +58,11 @@ export async function testServer(
   })
   const server = await startServer(config, { log: createLogger(config.logLevel) })
   t.teardown(() => server.close())
-  const open = (encoding?: Encoding) => TestClient.open(server.url, encoding)
+  const open = async (as: Encoding = encoding) => {
+    const client = await TestClient.open(server.url, as)
+    t.teardown(() => client.socket.terminate())
+    return client
+  }
   return {
     ...server,
     http: server.url.replace('ws:', 'http:').replace('/ws', ''),
@@ -61,11 +70,23 @@ export async function testServer(
     pool: (own as Awaited<ReturnType<typeof testDatabase>>).pool,
     token: tokenOf,
     open,
-    async connect(claims, hello, encoding) {
-      const client = await open(encoding)
-      t.teardown(() => client.socket.terminate())
+    async connect(claims, hello, as) {
+      const client = await open(as)
       await client.hello(await tokenOf(claims), hello)
       return client
     },
+  }
+}
+
+/** A server for each engine, with a database of its own, whose clients each use another encoding. */
+export function inEachVariant(
+  t: Test,
+  env: Environment,
+  body: (t: Test, server: TestServer) => Promise<void>,
+): void {
+  for (const { engine, encoding } of VARIANTS) {
+    t.test(`${engine}, ${encoding}`, async (t) => {
+      await body(t, await testServer(t, { ENGINE: engine, ...env }, { encoding }))
+    })
   }
 }
