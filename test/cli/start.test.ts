@@ -4,7 +4,9 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { startCommand } from '../../src/cli/start.ts'
 import { testDatabase } from '../postgres.ts'
+import { testTerminal } from './terminal.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
@@ -104,16 +106,30 @@ t.test('with a secret it is no development server', async (t) => {
   t.equal(await server.end, 0)
 })
 
-t.test('a signal during the start ends what has been started', async (t) => {
-  const { url } = await testDatabase(t)
-  const server = bitacora(t, ['start', '--port', '0', '--data-dir', t.testdir()], { DATABASE_URL: url })
-  while (!server.err().includes('"listening"')) {
-    // As early as the signal handlers can be there: the first line of the log may be the last of the start.
-    if (server.child.exitCode !== null) break
-    await new Promise((resolve) => setTimeout(resolve, 1))
+t.test('a signal that comes during the start ends in order what has been started', async (t) => {
+  const terminal = testTerminal({ LOG_LEVEL: 'silent' })
+  let closed = 0
+  const server = { url: 'ws://127.0.0.1:3000/ws', psql: '', dev: true, close: async () => void closed++ }
+  const startServer = async () => {
+    terminal.stop()
+    return server
   }
-  server.child.kill('SIGTERM')
-  t.equal(await server.end, 0, server.err())
+  await startCommand(terminal, async () => startServer).parseAsync([], { from: 'user' })
+  t.equal(closed, 1)
+  t.strictSame(terminal.output, [], 'it does not say that it runs')
+})
+
+t.test('a server that is open to the network says where it is found', async (t) => {
+  const terminal = testTerminal({ LOG_LEVEL: 'silent' })
+  const server = { url: 'ws://0.0.0.0:3000/ws', psql: 'psql bitacora', dev: true, close: async () => {} }
+  const argv = ['--host', '0.0.0.0']
+  const done = startCommand(terminal, async () => async () => server).parseAsync(argv, { from: 'user' })
+  await terminal.until(() => terminal.output.length > 0)
+  terminal.stop()
+  await done
+  t.match(terminal.output[0], 'ws://127.0.0.1:3000/ws')
+  t.match(terminal.output[0], 'Database   psql bitacora')
+  t.match(terminal.output[0], 'Whoever reaches 0.0.0.0:3000 gets a token')
 })
 
 t.test('nothing half starts: a port that is taken is told, with the remedy', async (t) => {
