@@ -125,7 +125,15 @@ export class Window {
       const run = this.#byChannel.get(first.channel)!
       run.shift()
       if (run.length === 0) this.#byChannel.delete(first.channel)
+      this.#forgetMessage(first)
     }
+  }
+
+  /** What is remembered would keep the event, payload and all, beyond the window's bounds. */
+  #forgetMessage(event: LogEvent): void {
+    if (event.messageId === undefined) return
+    const key = messageKey(event.from, event.messageId)
+    if (this.#messages.get(key) === event) this.#messages.delete(key)
   }
 
   #forgetMessages(): void {

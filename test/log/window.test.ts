@@ -67,3 +67,11 @@ t.test('after a reset it is empty at the new position', async (t) => {
   window.push([event(5, 'a')])
   t.same(idsOf(window.after(4, ['a'], 9)), [5])
 })
+
+t.test('what is let go of is not remembered by its messageId either', async (t) => {
+  const window = filled(100, { maxAgeMs: 1_000, maxBytes: 3_000 })
+  t.ok(window.size > 0 && window.size < 100)
+  for (let id = 1; id <= 100; id++) {
+    t.equal(window.findMessage('ana', `m${id}`) !== undefined, id > 100 - window.size, `m${id}`)
+  }
+})
