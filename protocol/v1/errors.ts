@@ -123,7 +123,10 @@ export const CLOSES: Readonly<Record<number, CloseRow>> = {
   4510: { name: 'heartbeatMissed', reconnect: true, meaning: 'No answer to a ping came in time.' },
 }
 
-/** A refusal that the peer is told about. Everything else that is thrown is reported to it as `INTERNAL`. */
+/**
+ * A refusal that the peer is told about. Everything else that is thrown is reported to it as `INTERNAL`. It has no stack:
+ * it is an answer and not a fault, and who floods the server with bad frames must not make it walk the stack for each.
+ */
 export class ProtocolError extends Error {
   override readonly name: string = 'ProtocolError'
   readonly code: ErrorCode
@@ -135,7 +138,10 @@ export class ProtocolError extends Error {
     details?: Readonly<Record<string, unknown>>,
     options?: { readonly cause?: unknown },
   ) {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(message, options)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.details = details
   }

@@ -35,8 +35,8 @@ function opensMoreThan(most: number, text: string): boolean {
 }
 
 /**
- * Counts depth and elements without building anything. Throws TooDeep where they pass the limits and the frame is
- * closed as it should be; what is wrong otherwise is left to the parser.
+ * Counts depth and elements without building anything. Throws TooDeep where an object that is closed as it should be
+ * passes the limits, and BAD_FRAME where something else does; what is wrong within the limits is left to the parser.
  */
 function checkLimits(bytes: Uint8Array, { maxDepth, maxElements }: DepthLimits): void {
   let depth = 0
@@ -67,8 +67,13 @@ function checkLimits(bytes: Uint8Array, { maxDepth, maxElements }: DepthLimits):
     }
   }
   if (deepest <= maxDepth && elements <= maxElements) return
-  if (depth !== 0) throw new ProtocolError('BAD_FRAME', 'This is not JSON.')
+  if (depth !== 0 || !isObject(bytes)) throw new ProtocolError('BAD_FRAME', 'This is no JSON object.')
   throw deepest > maxDepth ? TooDeep.depth(maxDepth, id) : TooDeep.elements(maxElements, id)
+}
+
+/** As far as the first character tells. */
+function isObject(bytes: Uint8Array): boolean {
+  return bytes.find((byte) => byte > 0x20) === OPEN
 }
 
 /** The index of the closing quote, or the last index where there is none. */

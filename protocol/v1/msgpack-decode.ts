@@ -208,39 +208,46 @@ function idOfFrame(): number | undefined {
   at = 0
   const byte = next()
   const length =
-    byte >= 0x80 && byte < 0x90 ? byte & 0x0f : byte === 0xde ? uint16() : byte === 0xdf ? uint32() : 0
+    byte >= 0x80 && byte < 0x90 ? byte & 0x0f : byte === 0xde ? uint16() : byte === 0xdf ? uint32() : -1
+  if (length === -1) throw bad('A frame is a map.')
   let id: unknown
   for (let i = 0; i < length; i++) {
     const value = readKey() === 'id' && isScalar() ? read(0) : skip()
     if (value !== undefined) id = value
   }
-  if (length > 0 && at !== source.length) throw bad('Bytes follow the frame.')
+  if (at !== source.length) throw bad('Bytes follow the frame.')
   return typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= 0xffffffff ? id : undefined
 }
 
-/** The next value is no array, map or string, so reading it is skipping it. */
+/** The next value is no array, map or string: to read it is to skip it, or to refuse it. */
 function isScalar(): boolean {
   const byte = source[at] ?? 0xc1
-  return byte < 0x80 || byte >= 0xe0 || (byte >= 0xc0 && byte <= 0xd3)
+  return byte < 0x80 || byte >= 0xe0 || (byte >= 0xc0 && byte <= 0xd8)
 }
 
 /** Walks over one value, however deep, without recursion. */
 function skip(): undefined {
   for (let pending = 1; pending > 0; pending--) {
-    const byte = source[at] ?? 0xc1
-    if (isScalar()) read(0)
-    else if (byte < 0x90) pending += 2 * (next() & 0x0f)
-    else if (byte < 0xa0) pending += next() & 0x0f
-    else if (byte >= 0xdc) {
-      at++
-      const length = byte === 0xdc || byte === 0xde ? uint16() : uint32()
-      pending += byte >= 0xde ? 2 * length : length
-    } else {
-      at++
-      const length = byte < 0xc0 ? byte & 0x1f : byte === 0xd9 ? next() : byte === 0xda ? uint16() : uint32()
-      at += length
-      if (at > source.length) throw truncated()
+    if (isScalar()) {
+      read(0)
+      continue
     }
+    const byte = next()
+    if (byte < 0x90) pending += 2 * (byte & 0x0f)
+    else if (byte < 0xa0) pending += byte & 0x0f
+    else if (byte < 0xc0) skipBytes(byte & 0x1f)
+    else if (byte === 0xd9) skipBytes(next())
+    else if (byte === 0xda) skipBytes(uint16())
+    else if (byte === 0xdb) skipBytes(uint32())
+    else if (byte === 0xdc) pending += uint16()
+    else if (byte === 0xdd) pending += uint32()
+    else if (byte === 0xde) pending += 2 * uint16()
+    else pending += 2 * uint32()
   }
   return undefined
+}
+
+function skipBytes(length: number): void {
+  at += length
+  if (at > source.length) throw truncated()
 }

@@ -26,19 +26,18 @@ export interface Unreadable {
 }
 
 interface Op {
+  readonly schema: {
+    readonly properties: Readonly<Record<string, TSchema & { description?: string }>>
+  } & TSchema
+  readonly required: ReadonlySet<string>
   check(value: unknown): boolean
-  errors(value: unknown): readonly { keyword: string; instancePath: string; params: object }[]
-  readonly schema: TSchema
 }
 
 const ops = new Map<string, Op>()
 for (const [op, schema] of Object.entries(clientSchemas)) {
   const validator = Compile(schema as TSchema)
-  ops.set(op, {
-    check: (value) => validator.Check(value),
-    errors: (value) => validator.Errors(value),
-    schema,
-  })
+  const required = new Set<string>(schema.required)
+  ops.set(op, { schema, required, check: (value) => validator.Check(value) })
 }
 
 /** Never throws. A frame's `channel` is of the grammar and canonical; its `payload` is not accepted yet. */
@@ -54,9 +53,8 @@ export function readFrame(codec: Codec, bytes: Uint8Array, binary: boolean): Rea
   }
   const fields = value as Record<string, unknown>
   const op = typeof fields.op === 'string' ? ops.get(fields.op) : undefined
-  if (op?.check(value)) {
-    const channel = fields.channel
-    if (typeof channel !== 'string' || isCanonical(channel)) return { frame: value as ClientFrame }
+  if (op?.check(value) && (!op.required.has('channel') || isCanonical(fields.channel as string))) {
+    return { frame: value as ClientFrame }
   }
   const error = op === undefined ? unknownOp(fields) : mismatch(op, fields)
   return isRequestId(fields.id) ? { error, id: fields.id, fatal: false } : { error, fatal: false }
@@ -98,31 +96,40 @@ function printable(text: string): string {
 }
 
 /** Why `fields` is no frame of its op. The first field in the order of the schema counts, `id` before all others. */
-function mismatch(op: Op, fields: Record<string, unknown>): ProtocolError {
+function mismatch({ schema, required }: Op, fields: Record<string, unknown>): ProtocolError {
   if (!isOptionalId(fields)) return wrong('/id', 'an unsigned 32-bit integer')
-  const { properties, required } = op.schema as unknown as {
-    properties: Record<string, { description?: string }>
-    required: readonly string[]
-  }
-  const problems = op.errors(fields)
-  for (const name of Object.keys(properties)) {
-    const path = `/${name}`
-    const expected = properties[name]?.description ?? 'another value'
-    if (required.includes(name) && !Object.hasOwn(fields, name)) {
-      return name === 'payload'
-        ? new ProtocolError('INVALID_PAYLOAD', 'The payload is missing.', { path: '/payload' })
-        : wrong(path, expected)
+  for (const [name, property] of Object.entries(schema.properties)) {
+    const present = Object.hasOwn(fields, name)
+    if (present ? fits(property, fields[name]) : !required.has(name)) continue
+    if (name === 'payload') {
+      return new ProtocolError('INVALID_PAYLOAD', 'The payload is missing.', { path: '/payload' })
     }
-    if (!problems.some(({ instancePath }) => instancePath === path || instancePath.startsWith(`${path}/`)))
-      continue
-    return name === 'channel' && typeof fields.channel === 'string' ? invalidChannel() : wrong(path, expected)
+    if (name === 'channel' && typeof fields.channel === 'string') return invalidChannel()
+    return wrong(`/${name}`, property.description ?? 'another value')
   }
-  for (const { keyword, params } of problems) {
-    if (keyword !== 'dependentRequired') continue
-    const { property, dependencies } = params as { property: string; dependencies: readonly string[] }
-    return wrong(`/${dependencies[0]}`, `present, since ${property} is`)
+  const { dependentRequired = {} } = schema as {
+    dependentRequired?: Readonly<Record<string, readonly string[]>>
+  }
+  for (const [name, others] of Object.entries(dependentRequired)) {
+    const missing = Object.hasOwn(fields, name)
+      ? others.find((other) => !Object.hasOwn(fields, other))
+      : undefined
+    if (missing !== undefined) return wrong(`/${missing}`, `present, since ${name} is`)
   }
   return invalidChannel()
+}
+
+/** Compiled when a field is wrong for the first time; most never are. */
+const validators = new WeakMap<TSchema, (value: unknown) => boolean>()
+
+function fits(schema: TSchema, value: unknown): boolean {
+  let check = validators.get(schema)
+  if (check === undefined) {
+    const validator = Compile(schema)
+    check = (value) => validator.Check(value)
+    validators.set(schema, check)
+  }
+  return check(value)
 }
 
 function wrong(path: string, expected: string): ProtocolError {

@@ -44,7 +44,6 @@ t.test('the id of a frame that is too deep is its own', async (t) => {
     [`{"id":"7","x":${deep}}`, undefined],
     [`{"id":4294967296,"x":${deep}}`, undefined],
     [`{"id":4294967295,"x":${deep}}`, 4294967295],
-    [`["id",7,${deep}]`, undefined],
   ]
   for (const [text, id] of cases) {
     try {
@@ -54,6 +53,12 @@ t.test('the id of a frame that is too deep is its own', async (t) => {
       t.ok(error instanceof TooDeep)
       t.equal((error as TooDeep).id, id, text.slice(0, 30))
     }
+  }
+})
+
+t.test('what is too deep and no object is no frame at all', async (t) => {
+  for (const text of [`${'['.repeat(40)}${']'.repeat(40)}`, ` [${'{"a":'.repeat(40)}1${'}'.repeat(40)}]`]) {
+    t.throws(() => decodeJson(encode(text)), { code: 'BAD_FRAME' })
   }
 })
 
