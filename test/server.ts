@@ -10,13 +10,21 @@ import { testDatabase } from './postgres.ts'
 
 const SECRET = 'a secret for tests only, of more than 32 bytes'
 
+interface Variant {
+  readonly engine: 'uws' | 'ws'
+  readonly encoding: Encoding
+}
+
 /** What a test varies: every promise of the protocol holds in each of these. */
-export const VARIANTS: readonly { readonly engine: 'uws' | 'ws'; readonly encoding: Encoding }[] = [
+export const VARIANTS: readonly Variant[] = [
   { engine: 'uws', encoding: 'json' },
   { engine: 'ws', encoding: 'msgpack' },
   { engine: 'uws', encoding: 'msgpack' },
   { engine: 'ws', encoding: 'json' },
 ]
+
+/** Each engine and each encoding once, where one does not bear on the other. */
+export const BOTH = VARIANTS.slice(0, 2)
 
 export interface TestServer extends Server {
   readonly http: string
@@ -78,13 +86,14 @@ export async function testServer(
   }
 }
 
-/** A server for each engine, with a database of its own, whose clients each use another encoding. */
+/** The same for each of the variants, on a server whose clients use its encoding unless told otherwise. */
 export function inEachVariant(
   t: Test,
+  variants: readonly Variant[],
   env: Environment,
   body: (t: Test, server: TestServer) => Promise<void>,
 ): void {
-  for (const { engine, encoding } of VARIANTS) {
+  for (const { engine, encoding } of variants) {
     t.test(`${engine}, ${encoding}`, async (t) => {
       await body(t, await testServer(t, { ENGINE: engine, ...env }, { encoding }))
     })

@@ -1,6 +1,6 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Reply } from '../client.ts'
-import { inEachVariant, newRoom, type TestServer, testServer } from '../server.ts'
+import { inEachVariant, newRoom, type TestServer, testServer, VARIANTS } from '../server.ts'
 
 /** Of the reply to a repeat: all that the first one said. */
 const repeated = ({ id: _, ...first }: Reply) => ({ ...first, duplicate: true })
@@ -20,12 +20,12 @@ async function post(server: TestServer, event: object, claims = {}): Promise<{ s
 }
 
 // A repeat is recognised in the window, or by Postgres where the window has forgotten it.
-for (const [where, env] of [
-  ['in the window', {}],
-  ['in Postgres', { WINDOW_BYTES: '0' }],
+for (const [where, env, variants] of [
+  ['in the window', {}, VARIANTS.slice(0, 2)],
+  ['in Postgres', { WINDOW_BYTES: '0' }, VARIANTS.slice(2)],
 ] as const) {
   t.test(`a repeat is recognised ${where}`, async (t) => {
-    inEachVariant(t, env, async (t, server) => {
+    const body = async (t: Test, server: TestServer) => {
       await t.test('a repeat is answered with the first acknowledgement and appends nothing', async (t) => {
         const room = newRoom()
         const client = await server.connect({}, { channels: [room] })
@@ -92,7 +92,8 @@ for (const [where, env] of [
         const { body } = await post(server, { channel: other, type: 'note', payload: 1, messageId: other })
         t.match(await client.publish(other, 1, { messageId: other }), { ...body.ok, duplicate: true })
       })
-    })
+    }
+    inEachVariant(t, variants, env, body)
   })
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { inEachVariant, newRoom, testServer } from '../server.ts'
+import { BOTH, inEachVariant, newRoom, testServer } from '../server.ts'
 
-inEachVariant(t, {}, async (t, server) => {
+inEachVariant(t, BOTH, {}, async (t, server) => {
   const rows = async (channel: string) =>
     (await server.pool.query('select * from bitacora.events where channel = $1 order by id', [channel])).rows
 

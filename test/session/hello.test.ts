@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { CLOSES } from '../../protocol/v1/errors.ts'
 import { VERSION } from '../../src/ops/version.ts'
 import type { FrameOf, TestClient } from '../client.ts'
-import { inEachVariant, newRoom, testServer } from '../server.ts'
+import { BOTH, inEachVariant, newRoom, testServer } from '../server.ts'
 
 /** The close code, after an `error` with this code and a `bye` that says the same as the table. */
 async function refusal(t: Test, client: TestClient, code: string): Promise<number> {
@@ -13,7 +13,7 @@ async function refusal(t: Test, client: TestClient, code: string): Promise<numbe
   return closeCode
 }
 
-inEachVariant(t, { HELLO_TIMEOUT_MS: '1500', HEARTBEAT_MS: '20000' }, async (t, server) => {
+inEachVariant(t, BOTH, { HELLO_TIMEOUT_MS: '1500', HEARTBEAT_MS: '20000' }, async (t, server) => {
   const idle = await server.open()
 
   await t.test('welcome tells everything that a client starts with', async (t) => {
