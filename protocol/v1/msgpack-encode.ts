@@ -15,45 +15,38 @@ let start = 0
 let at = 0
 
 export function encodeMsgpack(frame: object): Uint8Array {
-  start = at
-  try {
-    write(frame)
-    return block.subarray(start, at)
-  } catch (error) {
-    at = start // a frame that is not finished must not stay in the block
-    throw error
-  }
+  return framed(() => write(frame))
 }
 
 /** The bytes of `{op: 'event', id, channel, seq, type, payload, from, messageId?, ts}`. */
 export function encodeEventMsgpack(event: EventFields): Uint8Array {
   const payload: unknown = JSON.parse(event.payload)
-  start = at
-  try {
-    room(1)
-    block[at++] = event.messageId === undefined ? 0x88 : 0x89
+  return framed(() => {
+    writeSize(event.messageId === undefined ? 8 : 9, MAP, MAP_16)
     writeBytes(OP_EVENT)
     writeMembers(event, payload)
-    return block.subarray(start, at)
-  } catch (error) {
-    at = start
-    throw error
-  }
+  })
 }
 
 /** `frame` with a last field `events`. */
 export function encodeWithEventsMsgpack(frame: object, events: readonly EventFields[]): Uint8Array {
   const payloads = events.map((event): unknown => JSON.parse(event.payload))
-  start = at
-  try {
+  return framed(() => {
     writeMap(frame as Record<string, unknown>, 1)
     writeString('events')
-    writeArrayHeader(events.length)
+    writeSize(events.length, ARRAY, ARRAY_16)
     for (const [i, event] of events.entries()) {
-      room(1)
-      block[at++] = event.messageId === undefined ? 0x87 : 0x88
+      writeSize(event.messageId === undefined ? 7 : 8, MAP, MAP_16)
       writeMembers(event, payloads[i])
     }
+  })
+}
+
+/** What `write` puts into the block. A frame that is not finished must not stay there. */
+function framed(write: () => void): Uint8Array {
+  start = at
+  try {
+    write()
     return block.subarray(start, at)
   } catch (error) {
     at = start
@@ -61,6 +54,10 @@ export function encodeWithEventsMsgpack(frame: object, events: readonly EventFie
   }
 }
 
+const MAP = 0x80
+const MAP_16 = 0xde
+const ARRAY = 0x90
+const ARRAY_16 = 0xdc
 const ascii = (text: string) => new TextEncoder().encode(text)
 /** A fixstr. */
 const key = (text: string) => new Uint8Array([0xa0 | text.length, ...ascii(text)])
@@ -112,7 +109,7 @@ function write(value: unknown): void {
         return
       }
       if (Array.isArray(value)) {
-        writeArrayHeader(value.length)
+        writeSize(value.length, ARRAY, ARRAY_16)
         for (const item of value) write(item)
         return
       }
@@ -127,15 +124,7 @@ function writeMap(object: Record<string, unknown>, extra: number): void {
   const names = Object.keys(object)
   let length = names.length + extra
   for (const name of names) if (object[name] === undefined) length--
-  room(5)
-  if (length < 16) block[at++] = 0x80 | length
-  else if (length < 65_536) {
-    block[at++] = 0xde
-    putUint16(length)
-  } else {
-    block[at++] = 0xdf
-    putUint32(length)
-  }
+  writeSize(length, MAP, MAP_16)
   for (const name of names) {
     const value = object[name]
     if (value === undefined) continue
@@ -144,14 +133,15 @@ function writeMap(object: Record<string, unknown>, extra: number): void {
   }
 }
 
-function writeArrayHeader(length: number): void {
+/** The header of a map or array; the form with a 32-bit length follows the one with 16 bits. */
+function writeSize(length: number, fixed: number, wide: number): void {
   room(5)
-  if (length < 16) block[at++] = 0x90 | length
-  else if (length < 65_536) {
-    block[at++] = 0xdc
+  if (length < 16) block[at++] = fixed | length
+  else if (length < 0x10000) {
+    block[at++] = wide
     putUint16(length)
   } else {
-    block[at++] = 0xdd
+    block[at++] = wide + 1
     putUint32(length)
   }
 }
@@ -244,16 +234,17 @@ function writeString(text: string): void {
 
 function writeShortAscii(text: string, length: number): boolean {
   room(SHORT + 2)
+  const target = block
   let to = at
-  if (length < 32) block[to++] = 0xa0 | length
+  if (length < 32) target[to++] = 0xa0 | length
   else {
-    block[to++] = 0xd9
-    block[to++] = length
+    target[to++] = 0xd9
+    target[to++] = length
   }
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i)
     if (code > 0x7f) return false
-    block[to++] = code
+    target[to++] = code
   }
   at = to
   return true
@@ -262,7 +253,9 @@ function writeShortAscii(text: string, length: number): boolean {
 function writeBytes(bytes: Uint8Array): void {
   const length = bytes.length
   room(length)
-  for (let i = 0; i < length; i++) block[at++] = bytes[i] as number
+  const [target, to] = [block, at]
+  for (let i = 0; i < length; i++) target[to + i] = bytes[i] as number
+  at = to + length
 }
 
 /** Makes room for `bytes` more by moving the unfinished frame into a new block. */
