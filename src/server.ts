@@ -4,6 +4,7 @@ import { LIMITS } from '../protocol/v1/limits.ts'
 import { devSecret } from './access/dev-secret.ts'
 import { mintToken } from './access/mint-token.ts'
 import { hasModules } from './access/policy.ts'
+import { UserLimits } from './access/rate-limit.ts'
 import { createVerifier } from './access/verify-token.ts'
 import { createCatalogue } from './catalogue/catalogue.ts'
 import type { Services } from './commands/command.ts'
@@ -167,7 +168,7 @@ async function start(
     checkDatabase: () => log.head(),
     stopping: () => stopped.aborted,
     verify,
-    publish: publisher(services),
+    publish: publisher(services, config.rateLimits && new UserLimits(config.rateLimits)),
     maxFrameBytes: config.maxFrameBytes,
     feed: log,
     longPollMs: config.longPollMs,
@@ -237,9 +238,11 @@ function deliver(events: readonly LogEvent[], hub: Hub, metrics: Metrics): void 
   metrics.deliverySeconds.observe(Math.max(0, Date.now() - events.at(-1)!.ts) / 1000)
 }
 
-function publisher(services: Services): Publish {
+/** `POST /v1/publish`. The rate limits are those of one socket, for each user; services have none. */
+function publisher(services: Services, limits: UserLimits | undefined): Publish {
   return (claims, request) =>
     new Promise((resolve, reject) => {
+      if (claims.role !== 'service' && claims.role !== 'admin') limits?.use(claims.sub, request.type)
       const draft = accept(claims, request, services)
       submit({ events: [draft] }, services, (outcome) => {
         if (outcome.ok) resolve(ackOf(outcome))
@@ -248,9 +251,9 @@ function publisher(services: Services): Publish {
     })
 }
 
-function minter({ jwtIssuer, jwtAudience }: Config, secret: string) {
+function minter({ jwtIssuer, jwtAudience, tenantId }: Config, secret: string) {
   return (claims: Parameters<typeof mintToken>[1], ttlSeconds: number) =>
-    mintToken(secret, claims, { ttlSeconds, issuer: jwtIssuer, audience: jwtAudience })
+    mintToken(secret, { tenantId, ...claims }, { ttlSeconds, issuer: jwtIssuer, audience: jwtAudience })
 }
 
 interface Watched {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -77,7 +79,8 @@ t.test('the client in it publishes, receives, and comes back to what it missed',
   writeFileSync(file, block('readme-client'))
   const { connect } = await import(pathToFileURL(file).href)
   const database = await testDatabase(t)
-  const first = await testServer(t, {}, { database })
+  const port = String(await freePort())
+  const first = await testServer(t, { PORT: port }, { database })
   const seen: unknown[] = []
   let arrived = () => {}
   const eventCount = (count: number) =>
@@ -98,7 +101,7 @@ t.test('the client in it publishes, receives, and comes back to what it missed',
   t.same((await bob.take('event')).payload, 1)
   await first.close()
 
-  const second = await testServer(t, { PORT: String(first.port) }, { database })
+  const second = await testServer(t, { PORT: port }, { database })
   const three = eventCount(3)
   const again = await second.connect({ sub: 'bob' })
   for (const n of [2, 3])
@@ -106,6 +109,15 @@ t.test('the client in it publishes, receives, and comes back to what it missed',
   await three
   t.same(seen, [1, 2, 3])
 })
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20))

@@ -15,7 +15,7 @@ export interface Caller {
   readonly socket: Subscriber
   /** What it is subscribed to. */
   readonly channels: ReadonlySet<string>
-  /** The reply to a request; none is sent where the request has no `id` (§2.3). */
+  /** The reply to a request; none is sent where the request has no `id` (§2.6). */
   ok(id: number | undefined, fields?: Readonly<Record<string, unknown>>): void
   okWithEvents(
     id: number | undefined,
@@ -30,7 +30,7 @@ export interface Caller {
   checkLimit(key: string): void
   /** Uses `key` without a limit; `checkLimit` will tell. */
   countUse(key: string): void
-  /** Runs changes of the set of channels one after the other, and never during a replay (§6.5). */
+  /** Runs changes of the set of channels one after the other, and never during a replay (§8.3). */
   inOrder(change: () => void | Promise<void>): Promise<void>
   /** Starts the live stream of a channel; what has been replied before is sent before. */
   subscribe(channel: string): void

@@ -15,7 +15,7 @@ export interface ResumeLimits {
 
 export type RefreshReason = 'gap_too_large' | 'too_old' | 'epoch_changed' | 'ahead_of_log'
 
-/** All that was missed, or a refresh; never a part (§6). */
+/** All that was missed, or a refresh; never a part (§8.6). */
 export type ResumePlan =
   | {
       readonly outcome: 'resumed'

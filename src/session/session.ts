@@ -4,6 +4,7 @@ import { CLOSE, type CloseCode, ProtocolError } from '../../protocol/v1/errors.t
 import type { ClientFrame, ServerFrame } from '../../protocol/v1/frames.ts'
 import { byeFrame, errorFrame } from '../../protocol/v1/replies.ts'
 import { readFrame } from '../../protocol/v1/validate.ts'
+import { RateLimiter } from '../access/rate-limit.ts'
 import type { Claims } from '../access/verify-token.ts'
 import type { Caller, Command, Services } from '../commands/command.ts'
 import { commands } from '../commands/commands.ts'
@@ -14,7 +15,6 @@ import type { Connection, Encoded, Encoding, Socket } from '../transport/transpo
 import { type GreetingOptions, greet } from './handshake.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { type Flusher, Outbox } from './outbox.ts'
-import { RateLimiter } from './rate-limit.ts'
 import { Stream } from './stream.ts'
 import type { TokenClock } from './token-clock.ts'
 

@@ -100,9 +100,14 @@ export function write(
     // The engine counts by itself.
     if (name.toLowerCase() !== 'content-length') native.writeHeader(name, headers[name]!)
   }
-  if (close) native.writeHeader('connection', 'close')
+  const bodyless = status === 204 || status === 304
+  if (!bodyless && !withoutBody) {
+    native.end(body, close)
+    return
+  }
   // RFC 9110 §8.6: neither has a body, and 204 must not tell a length.
-  if (status === 204 || status === 304) native.endWithoutBody(undefined, close)
-  else if (withoutBody) native.endWithoutBody(Buffer.byteLength(body), close)
-  else native.end(body, close)
+  if (!bodyless) native.writeHeader('content-length', String(Buffer.byteLength(body)))
+  if (close) native.writeHeader('connection', 'close')
+  // With a length as argument the engine would wait for that many bytes and take the next request for a mistake.
+  native.endWithoutBody()
 }

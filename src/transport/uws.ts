@@ -5,6 +5,7 @@ import { ConnectionCounts } from './connection-counts.ts'
 import { admit } from './handshake.ts'
 import { ipFromBytes } from './ip-address.ts'
 import { ListenError, reasonNotListening } from './listen-error.ts'
+import { claimPort } from './port-claim.ts'
 import { shuttingDown } from './refusal.ts'
 import type { Encoded, Listen, Listener, Transport, TransportOptions } from './transport.ts'
 import { UwsHttp, write } from './uws-http.ts'
@@ -51,6 +52,7 @@ class UwsTransport implements Transport, UwsShared {
   readonly #counts: ConnectionCounts
   readonly #sockets = new Set<UwsSocket>()
   #listening: uWS.us_listen_socket | undefined
+  #releasePort = () => {}
   #port = 0
   #stopped = false
   #closing: Promise<void> | undefined
@@ -70,18 +72,14 @@ class UwsTransport implements Transport, UwsShared {
 
   async listen(): Promise<void> {
     const { host, port } = this.#options
-    const { LIBUS_LISTEN_EXCLUSIVE_PORT } = this.#uws as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number }
-    // Without the option two servers would share the port without a word. The types lack this overload.
-    const listen = this.#app.listen as unknown as (
-      host: string,
-      port: number,
-      options: number,
-      done: (socket: uWS.us_listen_socket | false) => void,
-    ) => void
-    listen.call(this.#app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+    this.#releasePort = await claimPort(host, port).catch((cause) => {
+      throw new ListenError(host, port, cause)
+    })
+    this.#app.listen(host, port, (socket) => {
       this.#listening = socket || undefined
     })
     if (this.#listening === undefined) {
+      this.#releasePort()
       throw new ListenError(host, port, await reasonNotListening(host, port))
     }
     this.#port = this.#uws.us_socket_local_port(this.#listening as uWS.us_socket)
@@ -105,6 +103,7 @@ class UwsTransport implements Transport, UwsShared {
     this.#http.stop()
     if (this.#listening !== undefined) this.#uws.us_listen_socket_close(this.#listening)
     this.#listening = undefined
+    this.#releasePort()
   }
 
   close(): Promise<void> {

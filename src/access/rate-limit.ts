@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../protocol/v1/errors.ts'
-import type { RateLimits } from '../config.ts'
+import type { RateLimits } from '../config/rate-limits.ts'
 
 interface Use {
   count: number
@@ -67,5 +67,28 @@ export class RateLimiter {
       this.#refusals = { count: 0, resetAt: now + FLOOD_WINDOW_MS }
     }
     this.#refusals.count++
+  }
+}
+
+/** Users whose use of HTTP is remembered; whoever has not been heard of for longest is forgotten first. */
+const MAX_USERS = 10_000
+
+/** The limits of one socket, for users who come by HTTP and have none. */
+export class UserLimits {
+  readonly #limits: RateLimits
+  readonly #limiters = new Map<string, RateLimiter>()
+
+  constructor(limits: RateLimits) {
+    this.#limits = limits
+  }
+
+  /** Throws RATE_LIMITED when the user has used `key` as often as it may. */
+  use(user: string, key: string): void {
+    const limiter = this.#limiters.get(user) ?? new RateLimiter(this.#limits)
+    this.#limiters.delete(user)
+    this.#limiters.set(user, limiter)
+    if (this.#limiters.size > MAX_USERS) this.#limiters.delete(this.#limiters.keys().next().value!)
+    const refused = limiter.use(key, Date.now())
+    if (refused !== undefined) throw refused
   }
 }
