@@ -67,6 +67,7 @@ export class Appender {
   #running: Promise<void> | undefined
   #closed = false
   #client: PoolClient | undefined
+  #away = false
   #knownHead = -1
   #knownSeqs = new Map<string, number>()
 
@@ -181,6 +182,7 @@ export class Appender {
     const client = await this.#connected()
     const known = batch.channels.map((channel) => this.#knownSeqs.get(channel))
     const { rows } = await client.query<(string | null)[]>(batch.statement(this.#knownHead, known))
+    this.#connectedAgain()
     const row = readAppendRow(rows[0]!)
     if (row.lost.length === 0) this.#learn(batch, row)
     this.#options.measured?.(batch.drafts.length, (performance.now() - started) / 1000)
@@ -259,11 +261,17 @@ export class Appender {
   }
 
   #disconnect(error: Error): void {
-    if (this.#client === undefined) return
-    this.#options.log.warn({ err: error }, 'the log cannot be written for the moment; trying again')
-    this.#client.release(error)
+    // Said once per outage: attempts go on twice a second.
+    if (!this.#away) this.#options.log.warn({ err: error }, 'the log cannot be written; trying on')
+    this.#away = true
+    this.#client?.release(error)
     this.#client = undefined
     this.#knownHead = -1
+  }
+
+  #connectedAgain(): void {
+    if (this.#away) this.#options.log.info('the log is written again')
+    this.#away = false
   }
 }
 
