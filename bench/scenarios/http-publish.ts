@@ -9,7 +9,11 @@ import { compare, takeTurns } from '../turns.ts'
 import type { HttpLoadCommands } from '../workers/http-load.ts'
 import { startWorker } from '../workers/start.ts'
 
-const CONNECTIONS = 64
+/** Events in a request, and connections. */
+const LOADS = [
+  { events: 1, connections: 64 },
+  { events: 100, connections: 8 },
+]
 const EVENT = { channel: 'room:http', type: 'chat.text', payload: JSON.parse(PAYLOAD) as unknown }
 
 /** autocannon on POST /v1/publish, against a plain Node server that does one INSERT per event. */
@@ -24,13 +28,13 @@ export const httpPublish: Scenario = {
     // autocannon counts whole seconds.
     const seconds = Math.ceil(bench.options.seconds)
 
-    const turn = async ({ pid, port }: MeasuredServer, events: number) => {
+    const turn = async ({ pid, port }: MeasuredServer, { events, connections }: (typeof LOADS)[number]) => {
       const body = JSON.stringify(events === 1 ? EVENT : new Array(events).fill(EVENT))
       const load = {
         url: `http://127.0.0.1:${port}/v1/publish`,
         token: bearer,
         body,
-        connections: CONNECTIONS,
+        connections,
       }
       await ask.post({ ...load, seconds: 1 })
       const before = cpuMicros(pid)
@@ -40,12 +44,13 @@ export const httpPublish: Scenario = {
     }
 
     const lines: Line[] = []
-    for (const events of [1, 100]) {
+    for (const shape of LOADS) {
+      const { events, connections } = shape
       bench.progress(`${events} in a request`)
       const { subject: ours, control: theirs } = await takeTurns(
         bench.options.rounds,
-        () => turn(server, events),
-        () => turn(control, events),
+        () => turn(server, shape),
+        () => turn(control, shape),
       )
       const {
         subject,
@@ -56,7 +61,7 @@ export const httpPublish: Scenario = {
         theirs.map(({ rate }) => rate),
       )
       lines.push({
-        what: `POST /v1/publish, ${CONNECTIONS} connections, ${events === 1 ? 'one event' : `${events} events`} each`,
+        what: `POST /v1/publish, ${connections} connections, ${events === 1 ? 'one event' : `${events} events`} each`,
         subject: `${number(subject)} events/s`,
         control: `node:http + INSERT each ${number(common)}`,
         ...rest,
