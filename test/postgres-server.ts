@@ -1,7 +1,3 @@
-import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbedded } from '../src/db/embedded.ts'
@@ -12,6 +8,7 @@ import { endPostmaster, type Postmaster, sendSignal, urlOf } from '../src/db/pos
 import { adopt } from '../src/db/postmaster-adopt.ts'
 import { freePort, launch } from '../src/db/postmaster-launch.ts'
 import { processesIn } from '../src/db/running-process.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 /** Set by test/run.ts: the server that all test files of a run share. */
 export const SERVER_VARIABLE = 'BITACORA_TEST_SERVER'
@@ -23,13 +20,13 @@ const SETTINGS = { fsync: 'off', full_page_writes: 'off', max_connections: '200'
 
 /** A server for all tests of a run. Even if this process is killed, nothing stays behind. */
 export async function startTestServer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const { path, remove } = temporaryDataDir()
-  const server = await startEmbedded({ dataDir: path, log: silent, settings: SETTINGS })
+  const folder = temporaryFolder(0o711) // if we are root, the user that runs Postgres has to get in
+  const server = await startEmbedded({ dataDir: join(folder.path, 'data'), log: silent, settings: SETTINGS })
   return {
     url: server.url,
     async stop() {
       await server.stop()
-      remove()
+      await folder.remove()
     },
   }
 }
@@ -51,8 +48,8 @@ export interface HarmedPostgres {
 }
 
 export async function startHarmedPostgres(): Promise<HarmedPostgres> {
-  const { path, remove } = temporaryDataDir()
-  const place = findPlace(path)
+  const folder = temporaryFolder(0o711)
+  const place = findPlace(join(folder.path, 'data'))
   const binaries = reachableBinaries(findBinaries(), place.identity)
   const password = 'test'
   await createCluster(place, binaries, password)
@@ -82,34 +79,7 @@ export async function startHarmedPostgres(): Promise<HarmedPostgres> {
     async stop() {
       signalAll('SIGCONT')
       await endPostmaster(postmaster, 'SIGQUIT', 10_000)
-      remove()
-    },
-  }
-}
-
-/** Goes away when it is removed, and also with this process, together with the Postgres in it, however that ends. */
-function temporaryDataDir(): { path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), 'bitacora-test-'))
-  chmodSync(path, 0o711) // if we are root, the user that runs Postgres has to get in
-  const script = `
-    while read -r line; do :; done
-    kill -QUIT "$(head -n 1 "$0/postgres/postmaster.pid")"
-    for process in /proc/[0-9]*; do
-      if [ "$(readlink "$process/cwd")" = "$0/postgres" ]; then kill -KILL "\${process#/proc/}"; fi
-    done
-    rm -rf "$0"`
-  const guard = spawn('/bin/sh', ['-c', script, path], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  const stdin = guard.stdin as Socket
-  guard.unref()
-  stdin.unref()
-  return {
-    path,
-    remove() {
-      rmSync(path, { recursive: true, force: true })
-      stdin.end()
+      await folder.remove()
     },
   }
 }

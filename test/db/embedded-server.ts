@@ -13,8 +13,8 @@ const embedded = await startEmbedded({
   settings: { fsync: 'off' },
 })
 print({ url: embedded.url, psql: embedded.psql })
-const alive = setInterval(() => {}, 1000)
+process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL')).resume() // who started us is gone
 await signalled
 await embedded.stop()
-clearInterval(alive)
+process.stdin.pause()
 print({ message: 'stopped' })

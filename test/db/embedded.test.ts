@@ -2,12 +2,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
-  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -15,7 +13,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +21,7 @@ import t, { type Test } from 'tap'
 import { findBinaries, type Identity, SYSTEM_DIRECTORY } from '../../src/db/embedded-binaries.ts'
 import { processesIn } from '../../src/db/running-process.ts'
 import { hasProgram } from '../needs.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
 
 const PROGRAM = fileURLToPath(new URL('embedded-server.ts', import.meta.url))
 const isRoot = process.getuid?.() === 0
@@ -45,26 +43,16 @@ interface Server {
   said(message: RegExp): Promise<void>
 }
 
-/** A folder that goes away with the test, and with whatever lives in it. */
 function folder(t: Test, mode: number): string {
-  const path = mkdtempSync(join(tmpdir(), 'bitacora-embedded-'))
-  chmodSync(path, mode)
-  t.teardown(() => {
-    for (const link of readdirSync(path).map((name) => join(path, name, 'postgres'))) {
-      if (!existsSync(link)) continue
-      const directory = realpathSync(link)
-      for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL')
-      rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
-    }
-    rmSync(path, { recursive: true, force: true })
-  })
+  const { path, remove } = temporaryFolder(mode)
+  t.teardown(remove)
   return path
 }
 
 async function start(t: Test, dataDir: string, identity?: Identity): Promise<Server> {
   const child = spawn(process.execPath, ['--import=tsx', PROGRAM, dataDir], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
     ...identity,
   })
   t.teardown(() => child.kill('SIGKILL'))
