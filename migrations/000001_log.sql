@@ -118,6 +118,40 @@ begin
   ts := extract(epoch from now_time) * 1000;
 end $$;
 
+-- The same for a batch of one event without a state. A server with little to do writes little else, and thirteen arrays
+-- for it cost more than all the rest: p50 0.78 ms against 0.48 ms here and 0.43 ms for a bare insert.
+--
+-- seq: the last seq of the channel before the event.
+create function bitacora.append_one(
+  _known_head bigint, _known_seq bigint,
+  _channel text, _type text, _payload text, _sender text, _message_id text,
+  out epoch uuid, out first_id bigint, out ts bigint, out seq bigint
+) language plpgsql as $$
+declare
+  head      bigint;
+  last_time timestamptz;
+  now_time  timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'bitacora.append_one needs the isolation level read committed' using errcode = 'invalid_transaction_state';
+  end if;
+  select l.epoch into strict epoch from bitacora.log l for update;
+  select e.id, e.created_at into head, last_time from bitacora.events e order by e.id desc limit 1;
+  head := coalesce(head, 0);
+  now_time := greatest(date_trunc('milliseconds', clock_timestamp()), last_time);
+  if _known_head = head then
+    seq := _known_seq;
+  end if;
+  if seq is null then
+    select e.seq into seq from bitacora.events e where e.channel = _channel order by e.id desc limit 1;
+    seq := coalesce(seq, 0);
+  end if;
+  insert into bitacora.events (id, seq, created_at, channel, type, sender, message_id, payload)
+    values (head + 1, seq + 1, now_time, _channel, _type, _sender, _message_id, _payload::json);
+  first_id := head + 1;
+  ts := extract(epoch from now_time) * 1000;
+end $$;
+
 -- Where the log stands, for people and for programs.
 create view bitacora.head as
   select l.epoch, coalesce(e.id, 0) as id, e.created_at

@@ -92,7 +92,12 @@ async function start(
     windowBytes: config.windowBytes,
     publishTimeoutMs: config.publishTimeoutMs,
     headCheckMs: config.headCheckMs,
-    emit: (events) => deliver(events, hub, metrics),
+    emit: (events) => {
+      // The acks of a batch go out before its events: uWebSockets.js ends the cork of a socket, and with it the joining
+      // of writes, when it finds published messages that wait.
+      sessions?.flush()
+      deliver(events, hub, metrics)
+    },
     // Clients that come back find that their position is of another log, and get a refresh.
     reset: () => sessions?.endAll('the log is another one', config.drainMs),
     measured: (events, seconds) => {

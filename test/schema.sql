@@ -111,6 +111,35 @@ begin
   ts := extract(epoch from now_time) * 1000;
 end $function$;
 
+CREATE OR REPLACE FUNCTION bitacora.append_one(_known_head bigint, _known_seq bigint, _channel text, _type text, _payload text, _sender text, _message_id text, OUT epoch uuid, OUT first_id bigint, OUT ts bigint, OUT seq bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  head      bigint;
+  last_time timestamptz;
+  now_time  timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'bitacora.append_one needs the isolation level read committed' using errcode = 'invalid_transaction_state';
+  end if;
+  select l.epoch into strict epoch from bitacora.log l for update;
+  select e.id, e.created_at into head, last_time from bitacora.events e order by e.id desc limit 1;
+  head := coalesce(head, 0);
+  now_time := greatest(date_trunc('milliseconds', clock_timestamp()), last_time);
+  if _known_head = head then
+    seq := _known_seq;
+  end if;
+  if seq is null then
+    select e.seq into seq from bitacora.events e where e.channel = _channel order by e.id desc limit 1;
+    seq := coalesce(seq, 0);
+  end if;
+  insert into bitacora.events (id, seq, created_at, channel, type, sender, message_id, payload)
+    values (head + 1, seq + 1, now_time, _channel, _type, _sender, _message_id, _payload::json);
+  first_id := head + 1;
+  ts := extract(epoch from now_time) * 1000;
+end $function$;
+
 CREATE OR REPLACE FUNCTION bitacora.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -18,7 +18,7 @@ export interface StateWrite {
   readonly json: string
 }
 
-/** What `bitacora.append` (migrations/000001_log.sql) needs for the groups of one batch. */
+/** What `bitacora.append` and `bitacora.append_one` (migrations/000001_log.sql) need for the groups of one batch. */
 export class Batch {
   readonly drafts: Draft[] = []
   readonly channels: string[] = []
@@ -50,6 +50,7 @@ export class Batch {
   /** The statement; `knownSeqs` are the last seqs of `channels` at log position `knownHead`, where they are known. */
   statement(knownHead: number, knownSeqs: readonly (number | undefined)[]): QueryArrayConfig {
     const drafts = this.drafts
+    if (drafts.length === 1 && this.#states.length === 0) return oneEvent(drafts[0]!, knownHead, knownSeqs[0])
     return {
       name: 'bitacora.append',
       text: `select epoch, first_id, ts, seqs, lost
@@ -86,6 +87,18 @@ export class Batch {
   /** The channels of the state writes at these places (1, 2, …). */
   stateChannels(places: readonly number[]): Set<string> {
     return new Set(places.map((place) => this.#states[place - 1]!.channel))
+  }
+}
+
+function oneEvent(draft: Draft, knownHead: number, knownSeq: number | undefined): QueryArrayConfig {
+  const { channel, type, payload, from, messageId } = draft
+  return {
+    name: 'bitacora.append_one',
+    text: `select epoch, first_id, ts, '{' || seq || '}', null
+           from bitacora.append_one($1, $2, $3, $4, $5, $6, $7)`,
+    values: [knownHead, knownSeq, channel, type, payload, from, messageId],
+    rowMode: 'array',
+    types: AS_TEXT,
   }
 }
 

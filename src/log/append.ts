@@ -20,7 +20,7 @@ export type Outcome =
 export interface AppenderOptions {
   readonly pool: Pool
   readonly log: Logger
-  /** Called with each committed batch, in id order, before its groups are settled. */
+  /** Called with each committed batch, in id order, after its groups have been settled and in the same task. */
   readonly committed: (events: LogEvent[], epoch: string) => void
   /** Called after each batch: how many events, and how many seconds the commit took. */
   readonly measured?: (events: number, seconds: number) => void
@@ -62,6 +62,7 @@ export class Appender {
   #waiting: Waiting[] = []
   #waitingEvents = 0
   #waitingBytes = 0
+  readonly #expiry: NodeJS.Timeout
   #inFlight: readonly Waiting[] = []
   #attemptedAt = 0
   #running: Promise<void> | undefined
@@ -73,6 +74,7 @@ export class Appender {
 
   constructor(options: AppenderOptions) {
     this.#options = options
+    this.#expiry = setInterval(() => this.#expire(), EXPIRE_EVERY_MS)
   }
 
   /** `settle` is called exactly once, never before this returns. */
@@ -108,14 +110,14 @@ export class Appender {
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
+    clearInterval(this.#expiry)
     this.#client?.release()
     this.#client = undefined
   }
 
   async #run(): Promise<void> {
-    const sweep = setInterval(() => this.#expire(), EXPIRE_EVERY_MS)
     while (this.#waiting.length > 0) await this.#write(this.#take())
-    clearInterval(sweep)
+    this.#inFlight = []
     this.#running = undefined
   }
 
@@ -206,13 +208,13 @@ export class Appender {
 
   #settle(groups: readonly Waiting[], batch: Batch, row: AppendRow): void {
     const events = batch.committed(row)
-    this.#options.committed(events, row.epoch)
     let at = 0
     for (const waiting of groups) {
       const end = at + waiting.group.events.length
       settle(waiting, { ok: true, events: events.slice(at, end), duplicate: false })
       at = end
     }
+    this.#options.committed(events, row.epoch)
   }
 
   /** Settles the groups that are in the log already; false if there was none. */
@@ -246,6 +248,7 @@ export class Appender {
 
   /** Answers what has waited too long, also behind or within an attempt that hangs, and gives such an attempt up. */
   #expire(): void {
+    if (this.#inFlight.length === 0) return
     const now = Date.now()
     const expired = (waiting: Waiting) => waiting.deadline <= now
     for (const waiting of this.#inFlight) if (expired(waiting)) refuse(waiting, 'UNAVAILABLE', AWAY)

@@ -54,6 +54,11 @@ export class Sessions {
     }
   }
 
+  /** Hands over at once what sessions have to say. */
+  flush(): void {
+    this.#context.flusher.flush()
+  }
+
   close(): void {
     this.#context.heartbeat.stop()
     this.#context.tokenClock.stop()
