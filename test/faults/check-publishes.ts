@@ -6,7 +6,7 @@ type Publish = Extract<Entry, { is: 'publish' }>
 type Acknowledged = Extract<Entry, { is: 'acknowledged' }>
 
 /** What a publisher may be told while the server and its database come and go. Each says: try again. */
-const PASSING = new Set(['UNAVAILABLE', 'OVERLOADED', 'INTERNAL'])
+const PASSING = new Set(['UNAVAILABLE', 'OVERLOADED'])
 
 /**
  * What was acknowledged is in the log as acknowledged, every time that it was; what is in the log was sent by somebody;

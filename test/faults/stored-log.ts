@@ -57,9 +57,9 @@ function messageKey(user: string, messageId: string | undefined): string {
 /** Reads the log with nothing but the table; none of the server's own code has a say in it. */
 export async function readStoredLog(db: Pick<Pool, 'query'>): Promise<StoredLog> {
   const { rows } = await db.query(
-    `select id::text, seq::text, channel, type, payload::text as payload, sender, message_id,
+    `select id::text as id, seq::text as seq, channel, type, payload::text as payload, sender, message_id,
             (extract(epoch from created_at) * 1000)::text as ts
-     from bitacora.events order by id`,
+     from bitacora.events order by events.id`,
   )
   return new StoredLog(
     rows.map((row) => ({

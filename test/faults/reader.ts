@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Follower, type World } from './follower.ts'
+import type { Random } from './random.ts'
+
+/** Follows some channels; comes and goes, reads slowly, changes its mind, asks for what it has already seen. */
+export class Reader {
+  readonly follower: Follower
+  readonly #random: Random
+  readonly #channels: readonly string[]
+
+  constructor(world: World, user: string, channels: readonly string[], random: Random) {
+    this.follower = new Follower(world, user, 'customer')
+    for (const channel of random.some(channels, random.integer(1, channels.length)))
+      this.follower.channels.add(channel)
+    this.#channels = channels
+    this.#random = random
+  }
+
+  /** Restless until `calm`, then it just follows, until `over`. */
+  async run(calm: AbortSignal, over: AbortSignal): Promise<void> {
+    const random = this.#random
+    while (!over.aborted) {
+      if (this.follower.open) {
+        if (!calm.aborted) await this.#act()
+        await sleep(random.integer(20, 400))
+      } else if (!(await this.follower.connect(random.pick(['json', 'msgpack']))))
+        await sleep(random.integer(30, 400))
+    }
+    this.follower.close()
+  }
+
+  async #act(): Promise<void> {
+    const random = this.#random
+    const { follower } = this
+    switch (
+      random.weighted({
+        listen: 30,
+        subscribe: 6,
+        unsubscribe: 5,
+        sync: 3,
+        close: 1,
+        hangUp: 3,
+        away: 2,
+        slow: 3,
+      })
+    ) {
+      case 'listen':
+        return
+      case 'subscribe':
+        void follower.subscribe(random.pick(this.#channels), random.pick([undefined, 0, 3, 200]))
+        return
+      case 'unsubscribe':
+        // What it has, or not.
+        void follower.unsubscribe(random.pick(this.#channels))
+        return
+      case 'sync': {
+        const last = follower.lastEventId
+        // From the cursor on, or some way back, as if there had been a hole.
+        if (last !== undefined) void follower.sync(Math.max(0, last - random.pick([0, 0, 10, 500])))
+        return
+      }
+      case 'close':
+        return follower.close()
+      case 'hangUp':
+        return follower.terminate()
+      case 'away':
+        if (random.chance(0.5)) follower.close()
+        else follower.terminate()
+        await sleep(random.integer(500, 6_000))
+        return
+      case 'slow':
+        follower.stopReading(random.integer(300, 6_000))
+        return
+    }
+  }
+}
