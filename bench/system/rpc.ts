@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 
 /** What one process asks of another over IPC: names, each with one request and one reply. */
-// biome-ignore lint/suspicious/noExplicitAny: the shapes are each command's own
 type Commands = Record<string, (request: any) => unknown>
 
 export type Handlers<C> = {
