@@ -26,7 +26,7 @@ export function temporaryFolder(mode: number): TemporaryFolder {
       done
       rm -rf "$directory"
     done
-    rm -rf "$0"`
+    rm -rf "$0" || { sleep 1; rm -rf "$0"; }`
   const guard = spawn('/bin/sh', ['-c', script, path], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -6,6 +6,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -14,7 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Identity, makeSystemDirectory, POSTGRES_ENV, SYSTEM_DIRECTORY } from './embedded-binaries.ts'
 
@@ -119,6 +120,9 @@ const SETTINGS = {
   max_connections: '50',
   shared_buffers: '128MB',
   max_wal_size: '2GB',
+  // What fails is told to the client, that is to us. A log of every repeated publish would fill the disk.
+  log_min_messages: 'log',
+  log_checkpoints: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
@@ -126,9 +130,9 @@ const SETTINGS = {
 /** Makes the cluster: completely or not at all. */
 export async function createCluster(place: Place, binaries: string, password: string): Promise<void> {
   const { directory, identity, link } = place
-  const draft = `${directory}.new`
-  const passwordFile = `${directory}.password-${randomBytes(6).toString('hex')}`
-  rmSync(draft, { recursive: true, force: true }) // of a start that was killed
+  removeDrafts(directory)
+  const draft = `${directory}.new-${randomBytes(6).toString('hex')}`
+  const passwordFile = `${draft}.password`
   mkdirSync(draft, { mode: 0o700 })
   try {
     writeFileSync(passwordFile, `${password}\n`, { mode: 0o600, flag: 'wx' })
@@ -151,12 +155,25 @@ export async function createCluster(place: Place, binaries: string, password: st
     renameSync(draft, directory)
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim()
-    throw new Error(`PostgreSQL could not make its database in ${draft}: ${said || cause}`, { cause })
+    throw new Error(
+      `PostgreSQL could not make its database (${said || cause}); set DATABASE_URL to use another`,
+      { cause },
+    )
   } finally {
     rmSync(passwordFile, { force: true })
     rmSync(draft, { recursive: true, force: true })
   }
   if (directory !== link) symlinkSync(directory, link)
+}
+
+/** Of starts that were killed. Their initdb may still be at work, so this may fail, and a later start does it. */
+function removeDrafts(directory: string): void {
+  for (const name of readdirSync(dirname(directory))) {
+    if (!name.startsWith(`${basename(directory)}.new-`)) continue
+    try {
+      rmSync(join(dirname(directory), name), { recursive: true, force: true })
+    } catch {}
+  }
 }
 
 /** For a cluster whose password file is lost. Postgres must not be running. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { lockFile } from './data-lock.ts'
+import { lockPath } from './data-lock.ts'
 import { findBinaries, reachableBinaries } from './embedded-binaries.ts'
 import {
   createCluster,
@@ -49,7 +49,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const found = findBinaries()
   const place = findPlace(options.dataDir)
   const binaries = reachableBinaries(found, place.identity)
-  const unlock = lockFile(`${place.directory}.lock`, place.dataDir)
+  const unlock = await lockPath(`${place.directory}.lock`, place.dataDir)
   try {
     const passFile = join(place.dataDir, 'pgpass')
     let { port, password } = await prepare(place, binaries, passFile, log)

@@ -17,7 +17,7 @@ export function processStart(pid: number): string | undefined {
       return undefined
     }
   }
-  return ps(pid, 'lstart')
+  return ps(pid, 'lstart')?.replaceAll(/\W+/g, '_')
 }
 
 /** The arguments of a process, or undefined. */

@@ -1,6 +1,7 @@
 /** A server that has an embedded PostgreSQL and nothing else, for tests that kill it: embedded-server.ts DATA_DIR */
 import { startEmbedded } from '../../src/db/embedded.ts'
 
+process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL')).resume() // who started us is gone
 const print = (line: object) => console.log(JSON.stringify(line))
 const log = (fields: object, message: string) => print({ ...fields, message })
 
@@ -13,7 +14,6 @@ const embedded = await startEmbedded({
   settings: { fsync: 'off' },
 })
 print({ url: embedded.url, psql: embedded.psql })
-process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL')).resume() // who started us is gone
 await signalled
 await embedded.stop()
 process.stdin.pause()
