@@ -62,7 +62,7 @@ create view bitacora.head as
           ORDER BY events.id DESC
          LIMIT 1) e ON (true));
 
-CREATE OR REPLACE FUNCTION bitacora.append(_known_head bigint, _channels text[], _known_seqs bigint[], _channel_of integer[], _nth integer[], _channel text[], _type text[], _payload text[], _sender text[], _message_id text[], _state_channel text[], _state_version bigint[], _state text[], OUT epoch uuid, OUT first_id bigint, OUT ts bigint, OUT seqs bigint[], OUT lost integer[])
+CREATE OR REPLACE FUNCTION bitacora.append(_known_head bigint, _channels text[], _known_seqs bigint[], _types text[], _senders text[], _channel_of integer[], _nth integer[], _type_of integer[], _sender_of integer[], _message_id text[], _payload text[], _state_channel text[], _state_version bigint[], _state text[], OUT epoch uuid, OUT first_id bigint, OUT ts bigint, OUT seqs bigint[], OUT lost integer[])
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
@@ -103,9 +103,10 @@ begin
     ) last on true;
 
   insert into bitacora.events (id, seq, created_at, channel, type, sender, message_id, payload)
-    select head + e.n, seqs[e.channel_of] + e.nth, now_time, e.channel, e.type, e.sender, e.message_id, e.payload::json
-    from unnest(_channel_of, _nth, _channel, _type, _sender, _message_id, _payload)
-      with ordinality as e (channel_of, nth, channel, type, sender, message_id, payload, n);
+    select head + e.n, seqs[e.channel_of] + e.nth, now_time, _channels[e.channel_of], _types[e.type_of],
+      _senders[e.sender_of], e.message_id, e.payload::json
+    from unnest(_channel_of, _nth, _type_of, _sender_of, _message_id, _payload)
+      with ordinality as e (channel_of, nth, type_of, sender_of, message_id, payload, n);
 
   first_id := head + 1;
   ts := extract(epoch from now_time) * 1000;

@@ -18,12 +18,27 @@ export interface StateWrite {
   readonly json: string
 }
 
+/** Values in the order in which they were first met, each once. */
+class Distinct {
+  readonly values: string[] = []
+  readonly #places = new Map<string, number>()
+
+  /** The value's place: 1, 2, … */
+  place(value: string): number {
+    const known = this.#places.get(value)
+    if (known !== undefined) return known
+    const place = this.values.push(value)
+    this.#places.set(value, place)
+    return place
+  }
+}
+
 /** What `bitacora.append` and `bitacora.append_one` (migrations/000001_log.sql) need for the groups of one batch. */
 export class Batch {
   readonly drafts: Draft[] = []
-  readonly channels: string[] = []
+  /** Events per channel, in the order of `channels`. */
   readonly counts: number[] = []
-  readonly #places = new Map<string, number>()
+  readonly #channels = new Distinct()
   readonly #channelOf: number[] = []
   readonly #nth: number[] = []
   readonly #states: StateWrite[] = []
@@ -31,41 +46,45 @@ export class Batch {
   constructor(groups: readonly { readonly group: Group }[]) {
     for (const { group } of groups) {
       if (group.state !== undefined) this.#states.push(group.state)
-      for (const draft of group.events) this.#add(draft)
+      for (const draft of group.events) {
+        const place = this.#channels.place(draft.channel)
+        const nth = (this.counts[place - 1] ?? 0) + 1
+        this.counts[place - 1] = nth
+        this.drafts.push(draft)
+        this.#channelOf.push(place)
+        this.#nth.push(nth)
+      }
     }
   }
 
-  #add(draft: Draft): void {
-    let place = this.#places.get(draft.channel)
-    if (place === undefined) {
-      place = this.channels.push(draft.channel)
-      this.counts.push(0)
-      this.#places.set(draft.channel, place)
-    }
-    this.drafts.push(draft)
-    this.#channelOf.push(place)
-    this.#nth.push(++this.counts[place - 1]!)
+  get channels(): readonly string[] {
+    return this.#channels.values
   }
 
   /** The statement; `knownSeqs` are the last seqs of `channels` at log position `knownHead`, where they are known. */
   statement(knownHead: number, knownSeqs: readonly (number | undefined)[]): QueryArrayConfig {
     const drafts = this.drafts
     if (drafts.length === 1 && this.#states.length === 0) return oneEvent(drafts[0]!, knownHead, knownSeqs[0])
+    const types = new Distinct()
+    const senders = new Distinct()
+    const typeOf = drafts.map((draft) => types.place(draft.type))
+    const senderOf = drafts.map((draft) => senders.place(draft.from))
     return {
       name: 'bitacora.append',
       text: `select epoch, first_id, ts, seqs, lost
-             from bitacora.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+             from bitacora.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
       values: [
         knownHead,
         textArray(this.channels),
         bigintArray(knownSeqs),
+        textArray(types.values),
+        textArray(senders.values),
         intArray(this.#channelOf),
         intArray(this.#nth),
-        textArray(drafts.map((draft) => draft.channel)),
-        textArray(drafts.map((draft) => draft.type)),
-        textArray(drafts.map((draft) => draft.payload)),
-        textArray(drafts.map((draft) => draft.from)),
+        intArray(typeOf),
+        intArray(senderOf),
         textArray(drafts.map((draft) => draft.messageId)),
+        textArray(drafts.map((draft) => draft.payload)),
         textArray(this.#states.map((state) => state.channel)),
         bigintArray(this.#states.map((state) => state.version)),
         textArray(this.#states.map((state) => state.json)),

@@ -215,10 +215,9 @@ t.test('a commit whose answer got lost is settled as the one event that it is', 
 
   // And committed by somebody else's hand, as if the answer had been lost: a duplicate, not a second event.
   const lost = draft({ messageId: 'lost' })
-  await pool.query(
-    `select bitacora.append(-1, '{room:a}', '{null}', '{1}', '{1}', '{room:a}', '{note}', $1, '{ana}', '{lost}', '{}', '{}', '{}')`,
-    [[lost.payload]],
-  )
+  await pool.query(`select bitacora.append_one(-1, null, 'room:a', 'note', $1, 'ana', 'lost')`, [
+    lost.payload,
+  ])
   const settled = accepted(await append(group(lost)))
   t.equal(settled.duplicate, true)
   t.equal(settled.events[0]!.id, 3)
