@@ -27,6 +27,8 @@ export class TestClient {
   readonly events: FrameOf<'event'>[] = []
   /** The close code, when the connection is closed. */
   readonly closed: Promise<number>
+  #closeCode: number | undefined
+  #fault = 'no fault seen'
   #taken = 0
   #wake: (() => void)[] = []
   #nextId = 1
@@ -35,9 +37,10 @@ export class TestClient {
     this.socket = socket
     this.encoding = encoding
     socket.on('message', (bytes: Buffer, binary: boolean) => this.#received(bytes, binary))
-    socket.on('error', () => {})
+    socket.on('error', (error) => (this.#fault = error.message))
     this.closed = new Promise((resolve) => {
       socket.on('close', (code: number) => {
+        this.#closeCode = code
         resolve(code)
         this.#wakeAll()
       })
@@ -127,7 +130,7 @@ export class TestClient {
   async until(holds: () => boolean, what: string): Promise<void> {
     while (!holds()) {
       if (this.socket.readyState === WebSocket.CLOSED)
-        throw new Error(`closed before ${what} came: ${this.#last()}`)
+        throw new Error(`closed (${this.#closeCode}, ${this.#fault}) before ${what} came: ${this.#last()}`)
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`${what} did not come: ${this.#last()}`)), WAIT_MS)
