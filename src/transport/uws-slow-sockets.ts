@@ -26,7 +26,8 @@ interface Publisher {
  *   in the next immediate, but in any case before the next `publish`.
  * - `publish` holds small messages back until the loop turns, and `send` and a large `publish` write them first and
  *   then their own message, even if one of those that were held back was dropped. Where that could happen, a ping goes
- *   ahead: it has them written, and if one is dropped, the message is not sent at all.
+ *   ahead: it has them written, and if one is dropped, the message is not sent at all. One ping is enough until the next
+ *   `publish`; clients take many at once for an attack.
  */
 export class SlowSockets {
   readonly #limit: number
@@ -36,12 +37,18 @@ export class SlowSockets {
   #heldBack = 0
   #heldBackBefore = 0
   #turning = false
+  #published = 0
   /** No socket has more than this in its buffer, in bytes. */
   #largestBuffer = 0
 
   constructor(sendBufferBytes: number, sockets: Iterable<UwsSocket>) {
     this.#limit = sendBufferBytes
     this.#sockets = sockets
+  }
+
+  /** How many messages have been published; what is held back for a socket is among those since its last write. */
+  get published(): number {
+    return this.#published
   }
 
   publish(publisher: Publisher, topic: string, message: Encoded): void {
@@ -51,6 +58,7 @@ export class SlowSockets {
       this.#flushNearLimit()
     }
     publisher.publish(topic, message, typeof message !== 'string')
+    this.#published++
     this.#heldBack += bytes
     this.#largestBuffer += bytes
     // For these, this message may wait behind the one that was dropped.

@@ -40,6 +40,8 @@ export class UwsSocket implements Socket {
   #ending: Ending | undefined
   #state: State = 'open'
   #subscribed = false
+  /** What had been published when everything held back for this socket was last written. */
+  #writtenUpTo = 0
 
   constructor(encoding: Encoding, address: Address, shared: UwsShared) {
     this.encoding = encoding
@@ -60,10 +62,11 @@ export class UwsSocket implements Socket {
     const native = this.#native!
     const { slowSockets } = this.#shared
     const bufferedBytes = native.getBufferedAmount()
-    if (slowSockets.mayOverflow(bufferedBytes)) native.ping()
+    if (slowSockets.mayOverflow(bufferedBytes)) this.#writeHeldBack(native)
     if (this.open) native.send(message, typeof message !== 'string')
-    if (this.open) slowSockets.sent(bufferedBytes, message)
-    else slowSockets.end()
+    if (!this.open) return slowSockets.end()
+    slowSockets.sent(bufferedBytes, message)
+    this.#writtenUpTo = slowSockets.published
   }
 
   cork(write: () => void): void {
@@ -157,8 +160,15 @@ export class UwsSocket implements Socket {
     if (this.#state !== 'open') return 0
     const bufferedBytes = this.bufferedBytes()
     if (!this.#shared.slowSockets.mayOverflow(bufferedBytes)) return bufferedBytes
-    this.#native!.ping()
+    this.#writeHeldBack(this.#native!)
     return this.bufferedBytes()
+  }
+
+  #writeHeldBack(native: Native): void {
+    const { published } = this.#shared.slowSockets
+    if (this.#writtenUpTo === published) return
+    native.ping()
+    this.#writtenUpTo = published
   }
 
   #overflowed(): void {

@@ -1,4 +1,4 @@
 import { listenWs } from '../../src/transport/ws.ts'
 import { contract } from './contract.ts'
 
-contract({ name: 'ws', listen: listenWs, handshakeLimitMs: 2_000 })
+contract({ name: 'ws', listen: listenWs, handshakeLimitMs: 4_000 })

@@ -1,0 +1,3 @@
+import { listenUws } from '../../src/transport/uws.ts'
+import { slowReaders } from './contract-slow-readers.ts'
+slowReaders({ name: 'uws', listen: listenUws, handshakeLimitMs: 16_000 })
