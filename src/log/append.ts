@@ -1,21 +1,21 @@
 import type { Pool, PoolClient } from 'pg'
-import { type ErrorCode, ProtocolError } from '../../protocol/v1/errors.ts'
+import { ProtocolError } from '../../protocol/v1/errors.ts'
 import type { Logger } from '../ops/logger.ts'
+import {
+  type Outcome,
+  refuse,
+  refuseAsUnavailable,
+  repeatOutcome,
+  settle,
+  type Waiting,
+} from './append-outcome.ts'
+import { AppendQueue } from './append-queue.ts'
 import { type AppendRow, Batch, type Group, readAppendRow } from './append-statement.ts'
 import type { LogEvent } from './event.ts'
 import { findMessages } from './read.ts'
 
+export type { Outcome } from './append-outcome.ts'
 export type { Group, StateWrite } from './append-statement.ts'
-
-export type Outcome =
-  | {
-      readonly ok: true
-      /** The group's events in the log; of a repeat the first one only. */
-      readonly events: readonly LogEvent[]
-      /** The request had been committed before. */
-      readonly duplicate: boolean
-    }
-  | { readonly ok: false; readonly error: ProtocolError }
 
 export interface AppenderOptions {
   readonly pool: Pool
@@ -28,29 +28,12 @@ export interface AppenderOptions {
   readonly publishTimeoutMs: number
 }
 
-/** A batch ends at whichever comes first; a larger group is a batch alone. */
-const MAX_BATCH_EVENTS = 1_000
-const MAX_BATCH_BYTES = 256 * 1024
-/** What may wait for a batch; a group beyond it gets OVERLOADED. */
-const MAX_WAITING_EVENTS = 50_000
-const MAX_WAITING_BYTES = 64 * 1024 * 1024
 /** Channels whose last seq is remembered. */
 const MAX_KNOWN_CHANNELS = 100_000
+/** What an event takes in a batch beside its channel and its payload. */
+const EVENT_OVERHEAD_BYTES = 100
 const EXPIRE_EVERY_MS = 100
 const RETRY_MS = { first: 20, most: 500 }
-
-interface Waiting {
-  readonly group: Group
-  readonly bytes: number
-  readonly deadline: number
-  readonly settle: (outcome: Outcome) => void
-  settled: boolean
-}
-
-interface RefusalOptions {
-  readonly details?: Readonly<Record<string, unknown>>
-  readonly cause?: unknown
-}
 
 /**
  * Group commit: requests of all sessions are written in batches, one statement and one batch at a time, which keeps each
@@ -59,9 +42,7 @@ interface RefusalOptions {
  */
 export class Appender {
   readonly #options: AppenderOptions
-  #waiting: Waiting[] = []
-  #waitingEvents = 0
-  #waitingBytes = 0
+  readonly #queue = new AppendQueue()
   readonly #expiry: NodeJS.Timeout
   #inFlight: readonly Waiting[] = []
   #attemptedAt = 0
@@ -79,26 +60,24 @@ export class Appender {
 
   /** `settle` is called exactly once, never before this returns. */
   append(group: Group, settle: (outcome: Outcome) => void): void {
+    const refusal = (code: 'UNAVAILABLE' | 'OVERLOADED', message: string) =>
+      queueMicrotask(() => settle({ ok: false, error: new ProtocolError(code, message) }))
     let bytes = 0
-    for (const draft of group.events) bytes += draft.payload.length + draft.channel.length + 100
-    if (this.#closed) {
-      refuseLater(settle, 'UNAVAILABLE', 'the server is shutting down; repeat with the same messageId')
-      return
-    }
-    if (this.#waitingEvents >= MAX_WAITING_EVENTS || this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
-      refuseLater(settle, 'OVERLOADED', 'too much waits to be stored; repeat later with the same messageId')
-      return
+    for (const draft of group.events)
+      bytes += draft.payload.length + draft.channel.length + EVENT_OVERHEAD_BYTES
+    if (this.#closed)
+      return refusal('UNAVAILABLE', 'the server is shutting down; repeat with the same messageId')
+    if (this.#queue.full(bytes)) {
+      return refusal('OVERLOADED', 'too much waits to be stored; repeat later with the same messageId')
     }
     const deadline = Date.now() + this.#options.publishTimeoutMs
-    this.#waiting.push({ group, bytes, deadline, settle, settled: false })
-    this.#waitingEvents += group.events.length
-    this.#waitingBytes += bytes
+    this.#queue.add({ group, bytes, deadline, settle, settled: false })
     this.#running ??= new Promise((resolve) => setImmediate(() => resolve(this.#run())))
   }
 
   /** Events that wait for their batch. */
   get waiting(): number {
-    return this.#waitingEvents
+    return this.#queue.events
   }
 
   /** Resolves when nothing waits any more. */
@@ -116,31 +95,9 @@ export class Appender {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#write(this.#take())
+    while (!this.#queue.empty) await this.#write(this.#queue.take())
     this.#inFlight = []
     this.#running = undefined
-  }
-
-  /** The next batch: the oldest groups, up to the batch's bounds and to the first second write of one state row. */
-  #take(): Waiting[] {
-    const states = new Set<string>()
-    let events = 0
-    let bytes = 0
-    let count = 0
-    for (const { group, bytes: groupBytes } of this.#waiting) {
-      const state = group.state?.channel
-      const full = events + group.events.length > MAX_BATCH_EVENTS || bytes + groupBytes > MAX_BATCH_BYTES
-      if (count > 0 && (full || (state !== undefined && states.has(state)))) break
-      if (state !== undefined) states.add(state)
-      events += group.events.length
-      bytes += groupBytes
-      count++
-    }
-    const batch = count === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, count)
-    this.#waiting = count === this.#waiting.length ? [] : this.#waiting.slice(count)
-    this.#waitingEvents -= events
-    this.#waitingBytes -= bytes
-    return batch
   }
 
   /** Writes the groups, in order, and settles every one of them. */
@@ -232,35 +189,21 @@ export class Appender {
       else if (seen.has(key)) again.push(waiting)
       else seen.add(key)
     }
-    this.#requeue(again)
+    // By then the first one is in the log.
+    this.#queue.putBack(again.map((waiting) => ({ ...waiting })))
+    for (const waiting of again) waiting.settled = true
     return found === undefined || found.size > 0 || again.length > 0
-  }
-
-  /** Repeats within one batch go back to the head of the queue: by then the first one is in the log. */
-  #requeue(groups: readonly Waiting[]): void {
-    for (const waiting of groups) {
-      this.#waitingEvents += waiting.group.events.length
-      this.#waitingBytes += waiting.bytes
-      waiting.settled = true
-    }
-    this.#waiting.unshift(...groups.map((waiting) => ({ ...waiting, settled: false })))
   }
 
   /** Answers what has waited too long, also behind or within an attempt that hangs, and gives such an attempt up. */
   #expire(): void {
     if (this.#inFlight.length === 0) return
     const now = Date.now()
-    const expired = (waiting: Waiting) => waiting.deadline <= now
-    for (const waiting of this.#inFlight) if (expired(waiting)) refuse(waiting, 'UNAVAILABLE', AWAY)
-    if (this.#attemptedAt + this.#options.publishTimeoutMs <= now)
+    for (const waiting of this.#inFlight) if (waiting.deadline <= now) refuseAsUnavailable(waiting)
+    if (this.#attemptedAt + this.#options.publishTimeoutMs <= now) {
       this.#disconnect(new Error('no answer from Postgres'))
-    if (this.#waiting.length === 0 || !expired(this.#waiting[0]!)) return
-    for (const waiting of this.#waiting.filter(expired)) {
-      this.#waitingEvents -= waiting.group.events.length
-      this.#waitingBytes -= waiting.bytes
-      refuse(waiting, 'UNAVAILABLE', AWAY)
     }
-    this.#waiting = this.#waiting.filter((waiting) => !waiting.settled)
+    this.#queue.expire(now)
   }
 
   #disconnect(error: Error): void {
@@ -276,32 +219,6 @@ export class Appender {
     if (this.#away) this.#options.log.info('the log is written again')
     this.#away = false
   }
-}
-
-const AWAY = 'the database is away; repeat later with the same messageId'
-
-/** The outcome of a request whose sender and messageId are in the log already. */
-export function repeatOutcome(earlier: LogEvent, same: boolean): Outcome {
-  if (same) return { ok: true, events: [earlier], duplicate: true }
-  const message = 'this messageId was used for another event; take a new one'
-  return { ok: false, error: new ProtocolError('IDEMPOTENCY_CONFLICT', message, { eventId: earlier.id }) }
-}
-
-function settle(waiting: Waiting, outcome: Outcome): void {
-  if (waiting.settled) return
-  waiting.settled = true
-  waiting.settle(outcome)
-}
-
-function refuse(waiting: Waiting, code: ErrorCode, message: string, options?: RefusalOptions): void {
-  settle(waiting, {
-    ok: false,
-    error: new ProtocolError(code, message, options?.details, { cause: options?.cause }),
-  })
-}
-
-function refuseLater(settle: (outcome: Outcome) => void, code: ErrorCode, message: string): void {
-  queueMicrotask(() => settle({ ok: false, error: new ProtocolError(code, message) }))
 }
 
 function refuseLost(groups: readonly Waiting[], lost: ReadonlySet<string>): void {
