@@ -17,6 +17,7 @@ import type { Heartbeat } from './heartbeat.ts'
 import { type Flusher, Outbox } from './outbox.ts'
 import { Stream } from './stream.ts'
 import type { TokenClock } from './token-clock.ts'
+import { Turns } from './turns.ts'
 
 /** What all sessions of a server share. */
 export interface SessionContext {
@@ -32,7 +33,7 @@ export interface SessionContext {
   readonly logger: Logger
 }
 
-/** Frames that may wait for `welcome`, and requests that may wait for each other; one more gets OVERLOADED. */
+/** Frames that may wait for `welcome`; one more gets OVERLOADED. */
 const MAX_WAITING = 256
 
 /** One connection: from its first frame to its close. */
@@ -51,8 +52,7 @@ export class Session implements Connection, Caller {
   #heartbeatSlot = -1
   /** Frames that came right behind `hello`. */
   #waiting: ClientFrame[] | undefined
-  #changes: Promise<void> | undefined
-  #changesWaiting = 0
+  readonly #turns = new Turns()
 
   constructor(socket: Socket, context: SessionContext) {
     this.socket = socket
@@ -148,22 +148,9 @@ export class Session implements Connection, Caller {
   }
 
   inOrder(change: () => void | Promise<void>): Promise<void> {
-    if (this.#changesWaiting >= MAX_WAITING) {
-      const message = `${MAX_WAITING} requests wait for each other already; wait for replies.`
-      return Promise.reject(new ProtocolError('OVERLOADED', message))
-    }
-    this.#changesWaiting++
-    const done = (this.#changes ?? Promise.resolve()).then(() => {
-      this.#changesWaiting--
+    return this.#turns.take(() => {
       if (this.#state !== 'ended') return change()
     })
-    const settled = done.catch(() => {})
-    this.#changes = settled
-    // Nothing is kept of what is over.
-    void settled.then(() => {
-      if (this.#changes === settled) this.#changes = undefined
-    })
-    return done
   }
 
   subscribe(channel: string): void {
