@@ -26,8 +26,8 @@ interface Publisher {
  *   in the next immediate, but in any case before the next `publish`.
  * - `publish` holds small messages back until the loop turns, and `send` and a large `publish` write them first and
  *   then their own message, even if one of those that were held back was dropped. Where that could happen, a ping goes
- *   ahead: it has them written, and if one is dropped, the message is not sent at all. One ping is enough until the next
- *   `publish`; clients take many at once for an attack.
+ *   ahead: it has them written, and if one is dropped, the message is not sent at all. It is rare for who
+ *   reads: clients take many pings at once for an attack.
  */
 export class SlowSockets {
   readonly #limit: number
@@ -37,7 +37,7 @@ export class SlowSockets {
   #heldBack = 0
   #heldBackBefore = 0
   #turning = false
-  #published = 0
+  #publishedBytes = 0
   /** No socket has more than this in its buffer, in bytes. */
   #largestBuffer = 0
 
@@ -46,9 +46,9 @@ export class SlowSockets {
     this.#sockets = sockets
   }
 
-  /** How many messages have been published; what is held back for a socket is among those since its last write. */
-  get published(): number {
-    return this.#published
+  /** What has been published so far, in bytes; what is held back for a socket is of those since its last write. */
+  get publishedBytes(): number {
+    return this.#publishedBytes
   }
 
   publish(publisher: Publisher, topic: string, message: Encoded): void {
@@ -58,16 +58,19 @@ export class SlowSockets {
       this.#flushNearLimit()
     }
     publisher.publish(topic, message, typeof message !== 'string')
-    this.#published++
+    this.#publishedBytes += bytes
     this.#heldBack += bytes
     this.#largestBuffer += bytes
     // For these, this message may wait behind the one that was dropped.
     if (this.#slow.length > 0) this.#end('at once')
   }
 
-  /** Whether writing what is held back for a socket with this buffer could exceed the limit. */
-  mayOverflow(bufferedBytes: number): boolean {
-    const heldBack = this.#heldBackBytes
+  /**
+   * Whether writing what is held back for a socket with this buffer could exceed the limit. `writtenUpTo`: the
+   * `publishedBytes` when something was last written to it.
+   */
+  mayOverflow(bufferedBytes: number, writtenUpTo = 0): boolean {
+    const heldBack = Math.min(this.#heldBackBytes, this.#publishedBytes - writtenUpTo)
     if (heldBack === 0 || bufferedBytes + heldBack + CORK_BYTES <= this.#limit) return false
     this.#countAnew()
     return true

@@ -40,7 +40,7 @@ export class UwsSocket implements Socket {
   #ending: Ending | undefined
   #state: State = 'open'
   #subscribed = false
-  /** What had been published when everything held back for this socket was last written. */
+  /** How much had been published when everything held back for this socket was last written, in bytes. */
   #writtenUpTo = 0
 
   constructor(encoding: Encoding, address: Address, shared: UwsShared) {
@@ -62,11 +62,11 @@ export class UwsSocket implements Socket {
     const native = this.#native!
     const { slowSockets } = this.#shared
     const bufferedBytes = native.getBufferedAmount()
-    if (slowSockets.mayOverflow(bufferedBytes)) this.#writeHeldBack(native)
+    if (slowSockets.mayOverflow(bufferedBytes, this.#writtenUpTo)) this.#writeHeldBack(native)
     if (this.open) native.send(message, typeof message !== 'string')
     if (!this.open) return slowSockets.end()
     slowSockets.sent(bufferedBytes, message)
-    this.#writtenUpTo = slowSockets.published
+    this.#writtenUpTo = slowSockets.publishedBytes
   }
 
   cork(write: () => void): void {
@@ -159,16 +159,14 @@ export class UwsSocket implements Socket {
   flushNearLimit(): number {
     if (this.#state !== 'open') return 0
     const bufferedBytes = this.bufferedBytes()
-    if (!this.#shared.slowSockets.mayOverflow(bufferedBytes)) return bufferedBytes
+    if (!this.#shared.slowSockets.mayOverflow(bufferedBytes, this.#writtenUpTo)) return bufferedBytes
     this.#writeHeldBack(this.#native!)
     return this.bufferedBytes()
   }
 
   #writeHeldBack(native: Native): void {
-    const { published } = this.#shared.slowSockets
-    if (this.#writtenUpTo === published) return
+    this.#writtenUpTo = this.#shared.slowSockets.publishedBytes
     native.ping()
-    this.#writtenUpTo = published
   }
 
   #overflowed(): void {

@@ -149,8 +149,11 @@ export function slowReaders(engine: Engine): void {
       socket.cork(() => {
         for (const number of range(100)) socket.send(message(number, 10))
       })
-      for (const number of range(100)) socket.send(message(number, 10))
-      await until(() => client.texts.length === (round + 1) * 220)
+      for (const number of range(100)) {
+        socket.send(message(number, 10))
+        served.transport.publish('topic', message(number, 10))
+      }
+      await until(() => client.texts.length === (round + 1) * 320)
     }
     // `ws` ends a connection on which 60 pings wait for their pong.
     t.ok(client.frames.filter(({ opcode }) => opcode === 9).length <= 10)
