@@ -67,8 +67,9 @@ export function reachableBinaries(found: Binaries, identity: Identity | undefine
   linkLibraries(found.home)
   const problem = tryBinaries(found.home, identity)
   if (problem === undefined) return found.home
-  if (identity === undefined)
-    throw new Error(`the embedded PostgreSQL does not start: ${problem}; set DATABASE_URL`)
+  const failure = (said: string) =>
+    new Error(`the embedded PostgreSQL does not start: ${said}; set DATABASE_URL`)
+  if (identity === undefined) throw failure(problem)
 
   const copy = join(SYSTEM_DIRECTORY, `postgresql-${found.version}-${process.arch}`)
   if (!existsSync(copy)) {
@@ -85,15 +86,14 @@ export function reachableBinaries(found: Binaries, identity: Identity | undefine
     }
   }
   const still = tryBinaries(copy, identity)
-  if (still !== undefined)
-    throw new Error(`the embedded PostgreSQL does not start: ${still}; set DATABASE_URL`)
+  if (still !== undefined) throw failure(still)
   return copy
 }
 
 function tryBinaries(home: string, identity: Identity | undefined): string | undefined {
   const result = spawnSync(join(home, 'bin', 'postgres'), ['--version'], {
     cwd: '/',
-    env: {},
+    env: POSTGRES_ENV,
     encoding: 'utf8',
     ...identity,
   })
@@ -108,10 +108,8 @@ function tryBinaries(home: string, identity: Identity | undefined): string | und
 function linkLibraries(home: string): void {
   const list = join(home, 'pg-symlinks.json')
   if (!existsSync(list)) return
-  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as {
-    source: string
-    target: string
-  }[]) {
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'))
+  for (const { source, target } of links) {
     const path = join(dirname(home), target)
     if (existsSync(path)) continue
     try {

@@ -15,7 +15,7 @@ import {
 } from './embedded-cluster.ts'
 import type { Log } from './log.ts'
 import { type Pass, readPassFile, writePassFile } from './pass-file.ts'
-import { type Postmaster, urlOf } from './postmaster.ts'
+import { endPostmaster, type Postmaster, STOP_PATIENCE_MS, urlOf } from './postmaster.ts'
 import { adopt, endLeftOver } from './postmaster-adopt.ts'
 import { freePort, launch, PortTakenError } from './postmaster-launch.ts'
 import { supervise } from './postmaster-supervise.ts'
@@ -70,8 +70,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       postmaster = await start()
     }
     port = postmaster.port
-    writePassFile(passFile, { port, password })
-    await createDatabase(urlOf(port, password, 'postgres'))
+    try {
+      writePassFile(passFile, { port, password })
+      await createDatabase(urlOf(port, password, 'postgres'))
+    } catch (error) {
+      await endPostmaster(postmaster, 'SIGINT', STOP_PATIENCE_MS)
+      throw error
+    }
 
     const watched = supervise(postmaster, start, signal, log)
     const stop = async () => {

@@ -1,10 +1,8 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from './log.ts'
-import { endPostmaster, type Postmaster } from './postmaster.ts'
+import { endPostmaster, type Postmaster, STOP_PATIENCE_MS } from './postmaster.ts'
 
-/** A fast shutdown writes a checkpoint, which takes its time on a slow disk. */
-const STOP_PATIENCE_MS = 60_000
 const FIRST_BACKOFF_MS = 100
 const LAST_BACKOFF_MS = 10_000
 /** One that lived so long did not die of what the last one died of. */

@@ -10,6 +10,9 @@ export interface Postmaster {
   isAlive(): boolean
 }
 
+/** A fast shutdown writes a checkpoint, which takes its time on a slow disk. */
+export const STOP_PATIENCE_MS = 60_000
+
 /** Signals a Postgres and waits for its end; if that does not come in time, harder. A paused one is woken. */
 export async function endPostmaster(
   postmaster: Postmaster,
