@@ -2,8 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FlowRequest } from './generator/commands.ts'
 import type { Percentiles } from './generator/latencies.ts'
 import type { Generator } from './generator/start.ts'
+import { newTag, PAYLOAD } from './load.ts'
 import type { MeasuredServer } from './system/measured-server.ts'
 import { cpuMicros } from './system/process-cost.ts'
+import { hello } from './tokens.ts'
 
 const WARM_UP_MS = 1000
 /** How long acks under way may take once nothing more is published. */
@@ -42,4 +44,27 @@ export async function measureFlow(
     cpuMicros: (cpuAfter - cpuBefore) / acks,
     latency: after.latency,
   }
+}
+
+const WARM_UP_SOCKETS = 8
+const WARM_UP_WINDOW = 32
+
+/**
+ * Publishes for some seconds, until V8 has compiled what is used often. At the low rates of some scenarios that would
+ * take minutes, and a quarter of the CPU that is measured would be the compiler's.
+ */
+export async function warmUp(
+  generator: Generator['ask'],
+  { port }: MeasuredServer,
+  seconds: number,
+): Promise<void> {
+  const channels = ['room:warm-up']
+  const hellos = Array.from({ length: WARM_UP_SOCKETS }, (_, n) => hello({ user: `early-${n}`, channels }))
+  await generator.open({ group: 'early', port, hellos, concurrency: WARM_UP_SOCKETS })
+  const flow = { group: 'early', window: WARM_UP_WINDOW, channels, payload: PAYLOAD, tag: newTag() }
+  await generator.startFlow(flow)
+  await wait(seconds * 1000)
+  await generator.stopFlow()
+  await wait(DRAIN_MS)
+  await generator.close({ group: 'early' })
 }

@@ -9,6 +9,8 @@ export interface Options {
   readonly rounds: number
   /** How long one turn is measured, in seconds. */
   readonly seconds: number
+  /** How long a server is used before it is measured at low rates, in seconds. */
+  readonly warmUpSeconds: number
   /** How long `append-under-snapshot` holds its snapshot, in minutes. */
   readonly snapshotMinutes: number
   /** The WebSocket engine of the server under test. */
@@ -46,6 +48,7 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
     quick: given.quick,
     rounds: Math.ceil(given.rounds ?? (given.quick ? 2 : 3)),
     seconds: given.seconds ?? (given.quick ? 2 : 5),
+    warmUpSeconds: given.quick ? 3 : 6,
     snapshotMinutes: given.snapshotMinutes ?? (given.quick ? 0.15 : 10),
     engine: given.engine,
     cli: given.cli,

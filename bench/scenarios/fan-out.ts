@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { FAN_CHANNEL } from '../controls/frames.ts'
 import type { Generator } from '../generator/start.ts'
 import { newTag, PAYLOAD } from '../load.ts'
+import { warmUp } from '../measure.ts'
 import type { Line, Scenario } from '../scenario.ts'
 import { median } from '../statistics.ts'
 import { collectGarbage, type MeasuredServer } from '../system/measured-server.ts'
@@ -26,10 +27,14 @@ export const fanOut: Scenario = {
   async run(bench) {
     const generator = bench.generator()
     const server = await bench.server(await bench.database())
+    const { warmUpSeconds } = bench.options
+    await warmUp(generator, server, warmUpSeconds)
     const { eventBytes } = await deliver(bench, generator, server, { subscribers: 1, events: 10 })
     const settings = { EVENT_BYTES: String(Math.round(eventBytes)) }
     const uws = await bench.control('uws', settings)
     const ws = await bench.control('ws', settings)
+    await warmUp(generator, uws, warmUpSeconds)
+    await warmUp(generator, ws, warmUpSeconds)
     const lines: Line[] = []
     for (const events of [1, 10]) {
       const ours: Cost[] = []

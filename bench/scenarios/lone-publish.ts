@@ -1,6 +1,6 @@
 import type { Percentiles } from '../generator/latencies.ts'
 import { newTag, PAYLOAD } from '../load.ts'
-import { measureFlow } from '../measure.ts'
+import { measureFlow, warmUp } from '../measure.ts'
 import type { Scenario } from '../scenario.ts'
 import { median, percentile } from '../statistics.ts'
 import { connect } from '../system/postgres.ts'
@@ -19,6 +19,7 @@ export const lonePublish: Scenario = {
     const databaseUrl = await bench.database()
     const server = await bench.server(databaseUrl)
     const generator = bench.generator()
+    await warmUp(generator, server, bench.options.warmUpSeconds)
     const hellos = [hello({ user: 'lone', channels: [CHANNEL] })]
     await generator.open({ group: 'lone', port: server.port, hellos, concurrency: 1 })
     const { seconds, rounds } = bench.options
