@@ -1,5 +1,3 @@
-import { createServer } from 'node:net'
-
 /** Why it could not be listened on `host` and `port`, and what to do about it. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
@@ -25,13 +23,4 @@ function remedyOf(code: string | undefined): string {
     default:
       return `${code ?? 'the engine does not say why'}. Choose another HOST or PORT (--host, --port).`
   }
-}
-
-/** The reason, for an engine that tells only that it failed: found by trying the same with Node. */
-export function reasonNotListening(host: string, port: number): Promise<unknown> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', resolve)
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)))
-  })
 }

@@ -4,8 +4,8 @@ import { GOING_AWAY, SHUTTING_DOWN_REASON } from './closing.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { admit } from './handshake.ts'
 import { ipFromBytes } from './ip-address.ts'
-import { ListenError, reasonNotListening } from './listen-error.ts'
-import { claimPort } from './port-claim.ts'
+import { ListenError } from './listen-error.ts'
+import { probePort } from './port-probe.ts'
 import { shuttingDown } from './refusal.ts'
 import type { Encoded, Listen, Listener, Transport, TransportOptions } from './transport.ts'
 import { UwsHttp, write } from './uws-http.ts'
@@ -19,6 +19,8 @@ const MAX_HEADER_BYTES = 16 * 1024
  * what finds dead peers; this is for sockets that were ended and whose peer does not let go.
  */
 const IDLE_TIMEOUT_S = 960
+/** Ports that are tried where any free one will do: another program may take one between two steps. */
+const LISTEN_ATTEMPTS = 10
 /** What ended sockets get to take the close frame and answer it before all are destroyed, in milliseconds. */
 const FAREWELL_MS = 100
 
@@ -52,7 +54,6 @@ class UwsTransport implements Transport, UwsShared {
   readonly #counts: ConnectionCounts
   readonly #sockets = new Set<UwsSocket>()
   #listening: uWS.us_listen_socket | undefined
-  #releasePort = () => {}
   #port = 0
   #stopped = false
   #closing: Promise<void> | undefined
@@ -72,17 +73,33 @@ class UwsTransport implements Transport, UwsShared {
 
   async listen(): Promise<void> {
     const { host, port } = this.#options
-    this.#releasePort = await claimPort(host, port).catch((cause) => {
+    const refuse = (cause: unknown): never => {
       throw new ListenError(host, port, cause)
-    })
-    this.#app.listen(host, port, (socket) => {
+    }
+    for (let attempt = 0; attempt < LISTEN_ATTEMPTS; attempt++) {
+      // Where the engine picks the port it leaves SO_REUSEADDR out: what is in TIME_WAIT would keep a successor off.
+      this.#port = port || (await probePort(host, 0).catch(refuse))
+      if (this.#listenOn(host, this.#port)) return
+      if (port !== 0) break
+    }
+    // The engine does not say why it could not; Node does.
+    await probePort(host, this.#port).then(() => refuse(undefined), refuse)
+  }
+
+  #listenOn(host: string, port: number): boolean {
+    const { LIBUS_LISTEN_EXCLUSIVE_PORT } = this.#uws as unknown as { LIBUS_LISTEN_EXCLUSIVE_PORT: number }
+    // The types lack this overload.
+    const listen = this.#app.listen as unknown as (
+      host: string,
+      port: number,
+      options: number,
+      done: (socket: uWS.us_listen_socket | false) => void,
+    ) => void
+    // Without the option two servers would share the port without a word.
+    listen.call(this.#app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
       this.#listening = socket || undefined
     })
-    if (this.#listening === undefined) {
-      this.#releasePort()
-      throw new ListenError(host, port, await reasonNotListening(host, port))
-    }
-    this.#port = this.#uws.us_socket_local_port(this.#listening as uWS.us_socket)
+    return this.#listening !== undefined
   }
 
   get port(): number {
@@ -103,7 +120,6 @@ class UwsTransport implements Transport, UwsShared {
     this.#http.stop()
     if (this.#listening !== undefined) this.#uws.us_listen_socket_close(this.#listening)
     this.#listening = undefined
-    this.#releasePort()
   }
 
   close(): Promise<void> {

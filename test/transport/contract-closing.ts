@@ -1,6 +1,6 @@
 import t from 'tap'
 import { CLOSE_GRACE_MS } from '../../src/transport/closing.ts'
-import { connect, type Engine, freePort, type Recorder, range, serve, until } from './fixture.ts'
+import { connect, type Engine, type Recorder, range, serve, until } from './fixture.ts'
 import { RawClient } from './raw-client.ts'
 
 export function closing(engine: Engine): void {
@@ -98,8 +98,7 @@ export function closing(engine: Engine): void {
   })
 
   t.test('closing the transport ends every connection and frees the port', async (t) => {
-    const port = await freePort()
-    const served = await serve(t, engine, { port, request: () => new Promise(() => {}) })
+    const served = await serve(t, engine, { request: () => new Promise(() => {}) })
     const clients = await Promise.all(range(20).map(() => connect(served.url)))
     const stuck = await RawClient.open(served.transport.port)
     stuck.stopReading()
@@ -123,7 +122,7 @@ export function closing(engine: Engine): void {
     t.equal(served.requests[0]!.signal.aborted, true)
     served.transport.publish('topic', 'nothing')
     await served.transport.close()
-    const again = await serve(t, engine, { port })
+    const again = await serve(t, engine, { port: served.transport.port })
     await connect(again.url)
     stuck.socket.destroy()
   })

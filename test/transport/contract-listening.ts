@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import { createServer } from 'node:net'
 import t from 'tap'
-import { connect, type Engine, refused, serve, until } from './fixture.ts'
+import { connect, type Engine, freePort, refused, serve, until } from './fixture.ts'
 
 export function listening(engine: Engine): void {
   t.test('port 0 is any free port, another one for each', async (t) => {
@@ -21,6 +21,19 @@ export function listening(engine: Engine): void {
       await t.rejects(serve(t, engine, { port: taken }), told)
     }
     await connect(served.url)
+  })
+
+  t.test('a port can be taken over right after its server has ended all connections', async (t) => {
+    for (const port of [0, await freePort()]) {
+      const before = await serve(t, engine, { port })
+      const [client, recorder] = await before.connect()
+      // Who closes first keeps the port busy for a while, in the state TIME_WAIT.
+      recorder.socket.close(4503, 'shutting down')
+      await client.closed()
+      await before.transport.close()
+      const after = await serve(t, engine, { port: before.transport.port })
+      await connect(after.url)
+    }
   })
 
   t.test('an address that this machine does not have is told', async (t) => {

@@ -97,6 +97,19 @@ export function messages(engine: Engine): void {
     client.socket.destroy()
   })
 
+  t.test('the peer can be asked for a sign of life', async (t) => {
+    const served = await serve(t, engine)
+    const [client, recorder] = await served.connect()
+    let asked = 0
+    client.ws.on('ping', () => asked++)
+    recorder.socket.ping()
+    await until(() => asked === 1 && recorder.signs === 1)
+    recorder.socket.close(4400, 'bad frame')
+    recorder.socket.ping()
+    await client.closed()
+    t.equal(asked, 1)
+  })
+
   t.test('what comes after the close is not heard', async (t) => {
     const served = await serve(t, engine)
     const client = await RawClient.open(served.transport.port)

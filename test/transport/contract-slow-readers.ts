@@ -127,8 +127,8 @@ export function slowReaders(engine: Engine): void {
       for (const number of range(40)) speaker.send(1, String(number))
       await sleep(1)
     }
-    await until(() => published % 40 === 0 && others.at(-1)!.frames.length === published)
-    await until(() => speaker.frames.length === published * 2)
+    await until(() => published % 40 === 0 && others.slice(4).every(({ messages }) => messages === published))
+    await until(() => speaker.messages === published * 2)
     for (const client of others.slice(4)) t.same(client.texts.map(numberOf), range(published))
     for (const client of stuck) {
       client.read()

@@ -17,6 +17,7 @@ export class RawClient {
   /** Whether a close frame is followed, as it should be. */
   polite = true
   #unread: Buffer = Buffer.alloc(0)
+  #messages = 0
   #upgraded = false
 
   constructor(socket: Socket) {
@@ -51,6 +52,10 @@ export class RawClient {
 
   get texts(): string[] {
     return this.frames.filter(({ opcode }) => opcode === 1).map(({ payload }) => payload.toString())
+  }
+
+  get messages(): number {
+    return this.#messages
   }
 
   get closeCode(): number | undefined {
@@ -95,6 +100,7 @@ export class RawClient {
       if (frame === undefined) return
       this.frames.push({ opcode: frame.opcode, payload: Buffer.from(frame.payload) })
       this.#unread = this.#unread.subarray(frame.bytes)
+      if (frame.opcode <= 2) this.#messages++
       if (frame.opcode !== 8 || !this.polite) continue
       this.send(8, frame.payload)
       this.socket.end()
