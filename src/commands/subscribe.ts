@@ -12,20 +12,19 @@ export const subscribe: Command<SubscribeFrame> = (caller, frame, { log, hub, li
     const { id, channel, last } = frame
     const parsed = parseChannel(channel)!
     authorize(caller.claims, 'subscribe', parsed)
-    const isNew = !caller.channels.has(channel)
-    if (isNew && caller.channels.size >= limits.maxChannelsPerSession) {
-      throw new ProtocolError(
-        'TOO_MANY_CHANNELS',
-        `A session has at most ${limits.maxChannelsPerSession} channels.`,
-      )
-    }
-    if (isNew && hub.listeners(channel) >= usersPerChannel(parsed.namespace, limits.maxUsersPerChannel)) {
-      throw new ProtocolError('CHANNEL_FULL', `${channel} has as many users as it may have.`)
-    }
     const wanted = Math.min(last ?? 0, historyLimit(parsed.namespace))
     const events =
       wanted > 0 ? await lastEvents(log, channel, wanted) : await log.seqs.load([channel]).then(() => [])
-    // From here to the subscription nothing is awaited: what the reply tells and where the stream starts is one position.
+    // From here to the subscription nothing is awaited: what the reply tells and where the stream starts is one position,
+    // and nobody else can take the last place in between.
+    const isNew = !caller.channels.has(channel)
+    if (isNew && caller.channels.size >= limits.maxChannelsPerSession) {
+      const message = `A session has at most ${limits.maxChannelsPerSession} channels.`
+      throw new ProtocolError('TOO_MANY_CHANNELS', message)
+    }
+    if (isNew && hub.users(channel) >= usersPerChannel(parsed.namespace, limits.maxUsersPerChannel)) {
+      throw new ProtocolError('CHANNEL_FULL', `${channel} has as many users as it may have.`)
+    }
     const seq = log.seqs.get(channel) ?? 0
     const fields = { channel, seq, pos: log.position }
     if (last === undefined) {
@@ -41,17 +40,14 @@ export const subscribe: Command<SubscribeFrame> = (caller, frame, { log, hub, li
 /** The channel's last `count` events at the tail's position, which is the present one when the promise resolves. */
 async function lastEvents(log: Log, channel: string, count: number): Promise<LogEvent[]> {
   for (;;) {
-    const before = log.position
-    const read = await log.history(channel, 0, Number.MAX_SAFE_INTEGER, count, 'last')
+    // Postgres may be ahead of the tail, whose position is what counts; the tail may go on while Postgres answers.
+    const position = log.position
+    const known = await log.history(channel, 0, position + 1, count, 'last')
     await log.seqs.load([channel])
-    // Postgres may be ahead of the tail; the tail may have gone on since Postgres answered.
-    const seq = log.seqs.get(channel) ?? 0
-    const known = read.filter((event) => event.seq <= seq)
-    const missing = seq - (known.at(-1)?.seq ?? 0)
+    const missing = (log.seqs.get(channel) ?? 0) - (known.at(-1)?.seq ?? 0)
     if (missing === 0) return known
-    const from = Math.max(before, known.at(-1)?.id ?? 0)
-    if (!log.window.covers(from)) continue
-    const later = log.window.after(from, [channel], count)
-    if (later.length === missing || later.length === count) return [...known, ...later].slice(-count)
+    if (!log.window.covers(position)) continue
+    const later = log.window.after(position, [channel], missing)
+    if (later.length === missing) return [...known, ...later].slice(-count)
   }
 }

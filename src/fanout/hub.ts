@@ -17,6 +17,9 @@ export interface Publisher {
 }
 
 interface Listeners {
+  /** Connections that have the channel, whether they are live or behind. */
+  users: number
+  /** Those that are live, by encoding. */
   json: number
   msgpack: number
 }
@@ -34,32 +37,43 @@ export class Hub {
     this.#publisher = publisher
   }
 
-  /** Channels that somebody listens to. */
+  /** Channels that somebody has. */
   get channels(): number {
     return this.#listeners.size
   }
 
+  /** Sum over the channels of who has them. */
   get subscriptions(): number {
     return this.#subscriptions
   }
 
-  attach(subscriber: Subscriber, channel: string): void {
-    let listeners = this.#listeners.get(channel)
-    if (listeners === undefined) {
-      listeners = { json: 0, msgpack: 0 }
-      this.#listeners.set(channel, listeners)
-    }
-    listeners[subscriber.encoding]++
+  /** Connections here that have the channel. */
+  users(channel: string): number {
+    return this.#listeners.get(channel)?.users ?? 0
+  }
+
+  /** One more connection has the channel. */
+  enter(channel: string): void {
+    const listeners = this.#listeners.get(channel)
+    if (listeners === undefined) this.#listeners.set(channel, { users: 1, json: 0, msgpack: 0 })
+    else listeners.users++
     this.#subscriptions++
+  }
+
+  leave(channel: string): void {
+    const listeners = this.#listeners.get(channel)!
+    if (--listeners.users === 0) this.#listeners.delete(channel)
+    this.#subscriptions--
+  }
+
+  /** The live stream of a channel that the subscriber has entered. */
+  attach(subscriber: Subscriber, channel: string): void {
+    this.#listeners.get(channel)![subscriber.encoding]++
     subscriber.subscribe(topicOf(channel, subscriber.encoding))
   }
 
   detach(subscriber: Subscriber, channel: string): void {
-    const listeners = this.#listeners.get(channel)
-    if (listeners === undefined) return
-    listeners[subscriber.encoding]--
-    this.#subscriptions--
-    if (listeners.json + listeners.msgpack === 0) this.#listeners.delete(channel)
+    this.#listeners.get(channel)![subscriber.encoding]--
     subscriber.unsubscribe(topicOf(channel, subscriber.encoding))
   }
 
@@ -72,12 +86,6 @@ export class Hub {
       this.#publisher.publish(topicOf(event.channel, 'msgpack'), frameOf(event, 'msgpack'))
     }
     return true
-  }
-
-  /** Connections here that listen to the channel. */
-  listeners(channel: string): number {
-    const listeners = this.#listeners.get(channel)
-    return listeners === undefined ? 0 : listeners.json + listeners.msgpack
   }
 
   /** Hands a frame that is not an event to everybody who listens to the channel but the sender. */

@@ -15,10 +15,12 @@ export interface GreetingOptions {
 
 export interface Greeting {
   readonly claims: Claims
-  readonly channels: readonly string[]
   readonly plan: ResumePlan | { readonly outcome: 'fresh' }
-  /** The `welcome` of this moment; the stream has to start in the same tick. */
-  welcome(): Omit<WelcomeFrame, 'session'>
+  /**
+   * The channels that the session gets and the `welcome` that says so, as of this moment: channels have to be entered and
+   * the stream to be started in the same task.
+   */
+  admit(): { readonly channels: readonly string[]; readonly welcome: Omit<WelcomeFrame, 'session'> }
 }
 
 /** Decides everything that `welcome` tells, once the token is verified. Rejects with a `ProtocolError`. */
@@ -37,32 +39,33 @@ export async function greet(
     : ({ outcome: 'fresh' } as const)
   await log.seqs.load(channels)
   const starts = plan.outcome === 'resumed' ? plan.seqs : undefined
-  return {
-    claims,
-    channels,
-    plan,
-    welcome: () => ({
-      op: 'welcome',
+  const admit = (): ReturnType<Greeting['admit']> => {
+    const full = channels.filter((channel) => isFull(channel, services))
+    const admitted = channels.filter((channel) => !full.includes(channel))
+    const welcome = {
+      op: 'welcome' as const,
       id: frame.id,
-      protocol: 1,
+      protocol: 1 as const,
       user: claims.sub,
       epoch: log.epoch,
       pos: log.position,
       resume: plan.outcome,
-      channels: channels.map((channel) => ({ channel, seq: (starts ?? log.seqs).get(channel) ?? 0 })),
-      refused,
+      channels: admitted.map((channel) => ({ channel, seq: (starts ?? log.seqs).get(channel) ?? 0 })),
+      refused: [...refused, ...full.map((channel) => ({ channel, code: 'CHANNEL_FULL' as const }))],
       expiresAt: Math.floor(claims.exp * 1000),
       heartbeat: options.heartbeat,
       limits: options.limits,
       modules: [...(claims.modules ?? catalogue.modules)],
       features: [...options.features],
       server: options.server,
-    }),
+    }
+    return { channels: admitted, welcome }
   }
+  return { claims, plan, admit }
 }
 
 /** The channels that the session has by itself, then those it asks for, as far as it may. */
-function chooseChannels(frame: HelloFrame, claims: Claims, { hub, catalogue, limits }: Services) {
+function chooseChannels(frame: HelloFrame, claims: Claims, { catalogue, limits }: Services) {
   const channels = new Set(personalChannels(claims, catalogue.modules))
   const refused: WelcomeFrame['refused'] = []
   for (const channel of frame.channels ?? []) {
@@ -73,9 +76,6 @@ function chooseChannels(frame: HelloFrame, claims: Claims, { hub, catalogue, lim
       authorize(claims, 'subscribe', parsed)
       if (channels.size >= limits.maxChannelsPerSession)
         throw new ProtocolError('TOO_MANY_CHANNELS', 'too many')
-      if (hub.listeners(channel) >= usersPerChannel(parsed.namespace, limits.maxUsersPerChannel)) {
-        throw new ProtocolError('CHANNEL_FULL', 'full')
-      }
       channels.add(channel)
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
@@ -83,4 +83,9 @@ function chooseChannels(frame: HelloFrame, claims: Claims, { hub, catalogue, lim
     }
   }
   return { channels: [...channels], refused }
+}
+
+function isFull(channel: string, { hub, limits }: Pick<Services, 'hub' | 'limits'>): boolean {
+  const { namespace } = parseChannel(channel)!
+  return hub.users(channel) >= usersPerChannel(namespace, limits.maxUsersPerChannel)
 }

@@ -246,9 +246,10 @@ export class Session implements Connection, Caller {
       const greeting = await greet(frame, this.#context.services, this.#context.greeting)
       if (this.#state === 'ended') return
       this.#claims = greeting.claims
-      for (const channel of greeting.channels) this.stream.add(channel)
+      const { channels, welcome } = greeting.admit()
+      for (const channel of channels) this.stream.add(channel)
       this.#opened()
-      this.send({ ...greeting.welcome(), session: this.id })
+      this.send({ ...welcome, session: this.id })
       this.#context.services.metrics.resumes.add(greeting.plan.outcome)
       this.#dispatchWaiting()
       if (greeting.plan.outcome === 'refresh') return this.#refresh(greeting.plan.reason)

@@ -32,11 +32,14 @@ export class Stream {
   add(channel: string): void {
     if (this.channels.has(channel)) return
     this.channels.add(channel)
+    this.#hub.enter(channel)
     if (this.#live) this.#hub.attach(this.#socket, channel)
   }
 
   remove(channel: string): void {
-    if (this.channels.delete(channel) && this.#live) this.#hub.detach(this.#socket, channel)
+    if (!this.channels.delete(channel)) return
+    if (this.#live) this.#hub.detach(this.#socket, channel)
+    this.#hub.leave(channel)
   }
 
   goLive(): void {
@@ -76,6 +79,7 @@ export class Stream {
 
   close(): void {
     this.hold(0)
+    for (const channel of this.channels) this.#hub.leave(channel)
     this.channels.clear()
     this.drained()
   }
