@@ -25,6 +25,8 @@ export class TestClient {
   readonly messages: Buffer[] = []
   /** The events that came, in order. */
   readonly events: FrameOf<'event'>[] = []
+  /** What `request` has sent, by id. */
+  readonly requests = new Map<number, Readonly<Record<string, unknown>>>()
   /** The close code, when the connection is closed. */
   readonly closed: Promise<number>
   #closeCode: number | undefined
@@ -69,6 +71,7 @@ export class TestClient {
   async request(frame: { readonly op: string } & Readonly<Record<string, unknown>>): Promise<Reply> {
     const id = this.#nextId++
     const from = this.frames.length
+    this.requests.set(id, frame)
     this.send({ ...frame, id })
     return (await this.find(
       (reply) => 'id' in reply && reply.id === id && (reply.op === 'ok' || reply.op === 'error'),
