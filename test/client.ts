@@ -67,6 +67,11 @@ export class TestClient {
     return this.take('welcome')
   }
 
+  /** The welcome of this connection. */
+  get welcome(): FrameOf<'welcome'> {
+    return this.frames.find((frame) => frame.op === 'welcome')!
+  }
+
   /** Sends a request under an id of its own and waits for its reply, whatever else comes. */
   async request(frame: { readonly op: string } & Readonly<Record<string, unknown>>): Promise<Reply> {
     const id = this.#nextId++
