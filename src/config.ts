@@ -16,6 +16,9 @@ export interface Config extends Values {
 /** What a command line option said; wins over the environment. */
 export type Overrides = { readonly [Name in SettingName]?: string | number | undefined }
 
+/** In development mode people type their `hello`. */
+const DEV_HELLO_TIMEOUT_MS = 60_000
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Every problem of a configuration at once, one per line: which setting, why, and what is allowed. */
@@ -38,7 +41,8 @@ export function readConfig(env: Environment, overrides: Overrides = {}): Config 
   const { values, problems, bad } = read(SETTING_NAMES, env, overrides)
   // A secret that cannot be used must not be taken for development mode.
   const dev = !(values.jwtSecret || values.jwksUrl || bad.has('jwtSecret') || bad.has('jwksUrl'))
-  const config = { ...values, dev }
+  const typed = dev && given('helloTimeoutMs', env, overrides).text === undefined
+  const config = { ...values, dev, ...(typed && { helloTimeoutMs: DEV_HELLO_TIMEOUT_MS }) }
   const all = [...problems, ...contradictions(config, overrides.host !== undefined, bad)]
   if (all.length > 0) throw new ConfigError(all)
   return config

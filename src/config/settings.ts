@@ -96,7 +96,7 @@ export const SETTINGS = {
     'ms',
     5000,
     [50, 10 * MINUTE],
-    'Time from the connection to its `hello` (4408).',
+    'Time from the connection to its `hello` (4408); a minute in development mode, where people type it.',
   ),
   handshakeTimeoutMs: integer(
     'HANDSHAKE_TIMEOUT_MS',

@@ -159,3 +159,9 @@ t.test('RATE_LIMITS', async (t) => {
     for (const [text, why] of Object.entries(because)) t.match(problemsOf({ RATE_LIMITS: text }), [why], text)
   })
 })
+
+t.test('in development mode there is a minute to type hello, unless it is said otherwise', async (t) => {
+  t.equal(readConfig({}).helloTimeoutMs, 60_000)
+  t.equal(readConfig({ HELLO_TIMEOUT_MS: '700' }).helloTimeoutMs, 700)
+  t.equal(readConfig({ JWT_SECRET: 'a secret of at least thirty-two bytes' }).helloTimeoutMs, 5_000)
+})
