@@ -17,7 +17,7 @@ function problemsOf(env: Environment, overrides?: Overrides): readonly string[] 
 t.test('an empty environment is a development server on loopback', async (t) => {
   const config = readConfig({})
   t.match(config, { port: 3000, host: '127.0.0.1', dev: true, dataDir: '.bitacora', engine: 'auto' })
-  t.match(config, { heartbeatMs: 25_000, helloTimeoutMs: 5000, maxFrameBytes: 65_536, windowMs: 600_000 })
+  t.match(config, { heartbeatMs: 25_000, helloTimeoutMs: 60_000, maxFrameBytes: 65_536, windowMs: 600_000 })
   t.equal(config.databaseUrl, undefined)
   t.equal(config.allowedOrigins, undefined)
   t.strictSame(config.rateLimits?.rules['message:send'], { limit: 60, windowMs: 60_000 })
