@@ -120,6 +120,7 @@ async function start(
       replayMaxAgeMs: config.replayMaxAgeMs,
       maxChannelsPerSession: config.maxChannelsPerSession,
       maxUsersPerChannel: config.maxUsersPerChannel,
+      replayPageBytes: Math.min(MAX_REPLAY_PAGE_BYTES, config.sendBufferBytes / 4),
       maxReplyBytes: Math.min(MAX_REPLY_BYTES, config.sendBufferBytes / 2),
     },
   }
@@ -210,6 +211,8 @@ async function start(
   }
 }
 
+/** What a replay hands to a socket in one go, in bytes. */
+const MAX_REPLAY_PAGE_BYTES = 128 * 1024
 /** The events of one reply, in bytes. */
 const MAX_REPLY_BYTES = 256 * 1024
 /** How long the goodbyes may take to leave. */

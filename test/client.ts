@@ -149,6 +149,15 @@ export class TestClient {
     }
   }
 
+  /** Stops reading; what the server sends waits in the buffers between here and there, and then in its own. */
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
   async close(): Promise<void> {
     this.socket.close()
     await this.closed
@@ -168,7 +177,8 @@ export class TestClient {
   }
 
   #last(): string {
-    return JSON.stringify(this.frames.slice(-5)).slice(0, 2_000)
+    const last = this.frames.slice(-5).map((frame) => JSON.stringify(frame).slice(0, 300))
+    return `last came ${last.join(' ')}`
   }
 }
 

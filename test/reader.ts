@@ -109,7 +109,7 @@ export class Reader {
       } catch (error) {
         const near = frames.slice(Math.max(0, this.#read - 8), this.#read + 2)
         throw new Error(
-          `${(error as Error).message}; after\n${near.map((f) => JSON.stringify(f)).join('\n')}`,
+          `${(error as Error).message}; after\n${near.map((f) => JSON.stringify(f).slice(0, 300)).join('\n')}`,
         )
       }
     }

@@ -46,6 +46,8 @@ export interface Caller {
 export interface CommandLimits extends ResumeLimits {
   readonly maxChannelsPerSession: number
   readonly maxUsersPerChannel: number
+  /** What a replay hands to a socket in one go, in bytes. */
+  readonly replayPageBytes: number
   /** What the events inside one reply may have together, in bytes of payload. */
   readonly maxReplyBytes: number
 }

@@ -14,10 +14,10 @@ export interface ReplaySocket {
 
 export type ReplayLog = Pick<Log, 'position' | 'epoch' | 'window' | 'missed'>
 
-/** Events written in one go; other sockets get their turn in between. */
-const PAGE_EVENTS = 200
-/** A page also ends here, so that a replay stays far below the send limit; one event may be larger. */
-const PAGE_BYTES = 128 * 1024
+/** Events read, and written in one go at the most; other sockets get their turn in between. */
+const MOST_PAGE_EVENTS = 200
+/** The first page's: until it is known how large the events are. */
+const FIRST_PAGE_EVENTS = 50
 
 /**
  * Sends what was missed on `channels` after `position`, in id order, paced by the socket: a page is sent only when the
@@ -28,22 +28,27 @@ export class Replay {
   readonly #log: ReplayLog
   readonly #socket: ReplaySocket
   readonly #channels: readonly string[]
+  readonly #pageBytes: number
   readonly #caughtUp: () => void
   readonly #epoch: string
   #position: number
+  #pageEvents = FIRST_PAGE_EVENTS
   #drained: (() => void) | undefined
 
+  /** `pageBytes`: a page ends here, so that a replay stays far below the send limit; one event may be larger. */
   constructor(
     log: ReplayLog,
     socket: ReplaySocket,
     channels: readonly string[],
     position: number,
+    pageBytes: number,
     caughtUp: () => void,
   ) {
     this.#log = log
     this.#socket = socket
     this.#channels = channels
     this.#position = position
+    this.#pageBytes = pageBytes
     this.#caughtUp = caughtUp
     this.#epoch = log.epoch
   }
@@ -67,16 +72,26 @@ export class Replay {
   async run(): Promise<void> {
     for (;;) {
       const upTo = this.#log.position
+      const limit = this.#pageEvents
       const page = this.#log.window.covers(this.#position)
-        ? this.#log.window.after(this.#position, this.#channels, PAGE_EVENTS)
-        : await this.#log.missed(this.#channels, this.#position, upTo, PAGE_EVENTS)
-      if (!this.#socket.open || this.#log.epoch !== this.#epoch) return
+        ? this.#log.window.after(this.#position, this.#channels, limit)
+        : await this.#log.missed(this.#channels, this.#position, upTo, limit)
+      if (!this.#isDue) return
       const sent = this.#send(page)
-      this.#position = sent < page.length || sent === PAGE_EVENTS ? page[sent - 1]!.id : upTo
+      // What does not fit is read again, so no more is read the next time.
+      if (sent < page.length) this.#pageEvents = sent
+      else if (sent === limit) this.#pageEvents = Math.min(2 * limit, MOST_PAGE_EVENTS)
+      this.#position = sent < page.length || sent === limit ? page[sent - 1]!.id : upTo
       if (this.#position === this.#log.position) return this.#caughtUp()
+      // What was sent is handed to the system at the end of the tick.
+      await new Promise<void>((resolve) => setImmediate(resolve))
       if (this.#socket.bufferedBytes() > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
-      else await new Promise<void>((resolve) => setImmediate(resolve))
+      if (!this.#isDue) return
     }
+  }
+
+  get #isDue(): boolean {
+    return this.#socket.open && this.#log.epoch === this.#epoch
   }
 
   /** Sends the page, or as much of it as fits; returns how many events that are. */
@@ -84,9 +99,9 @@ export class Replay {
     let sent = 0
     let bytes = 0
     this.#socket.cork(() => {
-      while (sent < page.length && bytes < PAGE_BYTES) {
+      while (sent < page.length && bytes < this.#pageBytes) {
         const frame = frameOf(page[sent++]!, this.#socket.encoding)
-        bytes += frame.length
+        bytes += Buffer.byteLength(frame)
         this.#socket.send(frame)
       }
     })

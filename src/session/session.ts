@@ -60,7 +60,8 @@ export class Session implements Connection, Caller {
     this.#context = context
     this.#outbox = new Outbox(context.flusher, socket)
     this.#limiter = context.rateLimits && new RateLimiter(context.rateLimits)
-    this.stream = new Stream(socket, context.services.hub, context.services.log)
+    const { hub, log, limits } = context.services
+    this.stream = new Stream(socket, hub, log, limits.replayPageBytes)
     this.heardAt = context.heartbeat.now
     this.#helloTimer = setTimeout(() => this.#helloMissed(), context.helloTimeoutMs)
     context.sessions.add(this)

@@ -13,14 +13,17 @@ export class Stream {
   readonly #socket: Socket
   readonly #hub: Hub
   readonly #log: Log
+  readonly #pageBytes: number
   #live = false
   #replay: Replay | undefined
   #heldAt: number | undefined
 
-  constructor(socket: Socket, hub: Hub, log: Log) {
+  /** `pageBytes`: what a replay hands to the socket in one go. */
+  constructor(socket: Socket, hub: Hub, log: Log, pageBytes: number) {
     this.#socket = socket
     this.#hub = hub
     this.#log = log
+    this.#pageBytes = pageBytes
   }
 
   /** Everything due up to this id has been handed to the socket; `undefined` before the stream has begun. */
@@ -62,7 +65,7 @@ export class Stream {
    */
   async replay(position: number, caughtUp: () => void): Promise<void> {
     const channels = [...this.channels]
-    this.#replay = new Replay(this.#log, this.#socket, channels, position, () => {
+    this.#replay = new Replay(this.#log, this.#socket, channels, position, this.#pageBytes, () => {
       this.goLive()
       caughtUp()
     })
