@@ -3,7 +3,9 @@ import type { Entry, History } from './history.ts'
 import type { StoredLog } from './stored-log.ts'
 
 /** Entries and events shown before and after the place of a violation. */
-const NEIGHBOURS = 12
+const NEIGHBOURS = 7
+/** Longer lines are cut; whole ones are in the files. */
+const LINE_CHARACTERS = 180
 
 /** A violation with what surrounds it: on its connection, of its message, in the log, and in the whole history. */
 export function explain(violation: Violation, history: History, log: StoredLog): string {
@@ -14,12 +16,12 @@ export function explain(violation: Violation, history: History, log: StoredLog):
   }
   const entries = [...history.entries.entries()]
   const line = ([place, entry]: [number, Entry]) =>
-    `${place === at ? '>' : ' '} ${place} ${sentence(entry, history)}`
+    `${place === at ? '>' : ' '} ${place} ${sentence(entry, history)}`.slice(0, LINE_CHARACTERS)
   if (eventId !== undefined) {
     const from = Math.max(0, eventId - 4)
     show(
       `The log around event ${eventId}:`,
-      log.events.slice(from, eventId + 3).map((event) => JSON.stringify(event).slice(0, 300)),
+      log.events.slice(from, eventId + 3).map((event) => JSON.stringify(event).slice(0, LINE_CHARACTERS)),
     )
   }
   if (messageId !== undefined) {
@@ -56,5 +58,5 @@ export function sentence(entry: Entry, history: History): string {
   const { is, ms, ...rest } = entry
   const shown =
     entry.is === 'event' ? { connection: entry.connection, ...history.frames[entry.frame]!.event } : rest
-  return `${(ms / 1000).toFixed(3)} ${is} ${JSON.stringify(shown).slice(0, 400)}`
+  return `${(ms / 1000).toFixed(3)} ${is} ${JSON.stringify(shown)}`
 }

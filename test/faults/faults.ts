@@ -22,26 +22,32 @@ export type DatabaseFault =
   | { readonly to: 'database'; readonly how: 'cut'; readonly times: number; readonly everyMs: number }
 
 export type Fault = (ServerFault | DatabaseFault) & {
-  /** From the beginning. */
-  readonly atMs: number
+  /** Of peace after the fault before is over. */
+  readonly afterMs: number
 }
 
-/** The faults of a run of `ms` milliseconds, drawn: two sequences, which overlap. */
+/** The faults of a run of `ms` milliseconds, drawn: two sequences, which overlap. No time is counted for the repair. */
 export function drawFaults(random: Random, ms: number, proxied: boolean): readonly [Fault[], Fault[]] {
   const server = random.fork('server faults')
   const database = random.fork('database faults')
   return [
-    sequence(server, ms, () => drawServerFault(server)),
-    sequence(database, ms, () => drawDatabaseFault(database, proxied)),
+    sequence(ms, () => {
+      const afterMs = server.pick([server.integer(0, 1_000), server.integer(1_000, 8_000)])
+      return { ...drawServerFault(server), afterMs }
+    }),
+    sequence(ms, () => {
+      const afterMs = database.pick([database.integer(0, 300), database.integer(300, 3_000)])
+      return { ...drawDatabaseFault(database, proxied), afterMs }
+    }),
   ]
 }
 
-function sequence(random: Random, ms: number, draw: () => ServerFault | DatabaseFault): Fault[] {
+function sequence(ms: number, draw: () => Fault): Fault[] {
   const faults: Fault[] = []
-  for (let atMs = random.integer(500, 4_000); atMs < ms; ) {
-    const fault = { ...draw(), atMs }
+  for (let left = ms; left > 0; ) {
+    const fault = draw()
     faults.push(fault)
-    atMs += ('ms' in fault ? fault.ms : 0) + random.pick([random.integer(0, 500), random.integer(500, 5_000)])
+    left -= fault.afterMs + ('ms' in fault ? fault.ms : 0)
   }
   return faults
 }
@@ -80,7 +86,7 @@ function drawDatabaseFault(random: Random, proxied: boolean): DatabaseFault {
 }
 
 /** In words, for the history. */
-export function describe({ atMs: _, to, how, ...rest }: Fault): string {
+export function describe({ afterMs: _, to, how, ...rest }: Fault): string {
   const figures = Object.entries(rest).map(([name, value]) => `${name} ${value}`)
   return [`${to}: ${how}`, ...figures].join(', ')
 }

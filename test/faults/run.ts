@@ -8,12 +8,13 @@ import { ask, type Database, embeddedDatabase, ownDatabase } from './database.ts
 import { explain, sentence } from './explain.ts'
 import { describe, drawFaults, type Fault } from './faults.ts'
 import type { World } from './follower.ts'
-import { type History, Recorder } from './history.ts'
+import { type Entry, type History, Recorder } from './history.ts'
 import { databaseConnections, openDescriptors, serverGauges } from './leftovers.ts'
 import { Population } from './population.ts'
 import { Random } from './random.ts'
 import { makeSandbox } from './sandbox.ts'
 import { SECRET, Server } from './server.ts'
+import type { Code } from './server-process.ts'
 import { readStoredLog, StoredLog } from './stored-log.ts'
 import { strikeDatabase, strikeServer } from './strike.ts'
 
@@ -23,6 +24,7 @@ export interface RunOptions {
   readonly ms: number
   /** `embedded`: the server's own Postgres, as with `npm start`. `own`: one beside it. Undefined: the seed decides. */
   readonly database?: 'embedded' | 'own'
+  readonly code: Code
 }
 
 export interface Report {
@@ -37,7 +39,7 @@ export interface Report {
 const SETTLE_MS = 60_000
 
 /** Lets clients and faults loose on a server, then calm return, then holds what clients saw against the log. */
-export async function runFaults({ seed, ms, database: kind }: RunOptions): Promise<Report> {
+export async function runFaults({ seed, ms, database: kind, code }: RunOptions): Promise<Report> {
   const random = new Random(seed)
   const chosen = kind ?? random.pick(['embedded', 'own'] as const)
   const recorder = new Recorder()
@@ -50,7 +52,13 @@ export async function runFaults({ seed, ms, database: kind }: RunOptions): Promi
   try {
     const { directory } = sandbox
     database = chosen === 'own' ? await ownDatabase(directory) : embeddedDatabase(directory)
-    server = new Server({ directory, databaseUrl: database.url, recorder, random: random.fork('settings') })
+    server = new Server({
+      code,
+      directory,
+      databaseUrl: database.url,
+      recorder,
+      random: random.fork('settings'),
+    })
     log = await storm(server, database, recorder, random, ms, problems)
     problems.push(...server.surprises)
     await server.close()
@@ -93,12 +101,12 @@ async function storm(
     },
   }
   const population = new Population(world, random.fork('population'))
-  const began = Date.now()
+  const end = Date.now() + ms
   const strike = random.fork('strikes')
   const follow = async (faults: readonly Fault[]) => {
     for (const fault of faults) {
-      await sleep(Math.max(0, began + fault.atMs - Date.now()))
-      if (Date.now() > began + ms) return
+      await sleep(Math.min(fault.afterMs, Math.max(0, end - Date.now())))
+      if (Date.now() >= end) return
       recorder.record({ is: 'fault', what: describe(fault) })
       if (fault.to === 'server') await strikeServer(fault, server)
       else await strikeDatabase(fault, database, strike)
@@ -106,7 +114,7 @@ async function storm(
     }
   }
   await Promise.all(drawFaults(random, ms, database.proxy !== undefined).map(follow))
-  await sleep(Math.max(0, began + ms - Date.now()))
+  await sleep(Math.max(0, end - Date.now()))
   recorder.record({ is: 'fault', what: 'calm' })
   population.calm()
 
@@ -139,22 +147,33 @@ async function storm(
 /** Of a server without clients: its event loop's, its engine's, and its connections to the database. */
 const MAX_DESCRIPTORS = 50
 
-function figures(recorder: Recorder, log: StoredLog | undefined, server: Server | undefined): string {
-  const count = (is: string) => recorder.entries.filter((entry) => entry.is === is).length
-  const faults = recorder.entries.filter(
-    (entry) => entry.is === 'fault' && entry.what.startsWith('over: '),
-  ).length
-  const closed = recorder.entries.filter((entry) => entry.is === 'closed')
-  const codes = new Map<string, number>()
-  for (const { by, code } of closed) codes.set(`${by} ${code}`, (codes.get(`${by} ${code}`) ?? 0) + 1)
+function figures({ entries }: History, log: StoredLog | undefined, server: Server | undefined): string {
+  const count = (fits: (entry: Entry) => boolean) => entries.filter(fits).length
+  const closes = new Map<string, number>()
+  const refusals = new Map<string, number>()
+  for (const entry of entries) {
+    if (entry.is === 'closed') add(closes, `${entry.by} ${entry.code}`)
+    if (entry.is === 'refused') add(refusals, entry.code)
+  }
   return [
     `${log?.events.length ?? 0} events`,
-    `${count('event')} deliveries`,
-    `${faults} faults`,
+    `${count((entry) => entry.is === 'event')} deliveries`,
+    `${count((entry) => entry.is === 'acknowledged' && entry.duplicate)} acknowledged again`,
+    `refused ${listed(refusals)}`,
+    `${count((entry) => entry.is === 'fault' && entry.what.startsWith('over: '))} faults`,
     `${server?.starts ?? 0} server processes`,
-    `${count('welcome')} sessions`,
-    `closed ${[...codes].map(([code, times]) => `${code}: ${times}`).join(', ')}`,
+    `${count((entry) => entry.is === 'welcome')} sessions`,
+    `${count((entry) => entry.is === 'synced')} rewinds`,
+    `closed ${listed(closes)}`,
   ].join(', ')
+}
+
+function add(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}
+
+function listed(counts: ReadonlyMap<string, number>): string {
+  return `(${[...counts].map(([name, count]) => `${name}: ${count}`).join(', ')})`
 }
 
 /** Writes everything down that helps to understand what went wrong, and says the most important of it. */

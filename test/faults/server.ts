@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Recorder } from './history.ts'
 import type { Random } from './random.ts'
-import { ServerProcess, serverOutput } from './server-process.ts'
+import { type Code, ServerProcess, serverOutput } from './server-process.ts'
 
 export const SECRET = 'a secret for the fault tests, of more than 32 bytes'
 /** For all attempts together; each may find the database down. */
 const START_MS = 90_000
 
 export interface ServerOptions {
+  readonly code: Code
   /** Where it works and keeps its data. */
   readonly directory: string
   /** Undefined: it starts a Postgres of its own. */
@@ -100,9 +101,9 @@ export class Server {
   }
 
   #launch(): ServerProcess {
-    const { directory } = this.#options
+    const { code, directory } = this.#options
     this.#settings = this.#drawSettings()
-    this.#process = new ServerProcess(directory, this.#settings, this.#output)
+    this.#process = new ServerProcess(code, directory, this.#settings, this.#output)
     this.#starts++
     return this.#process
   }

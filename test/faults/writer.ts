@@ -45,7 +45,7 @@ export class Writer {
     while (!over.aborted && !(calm.aborted && this.done)) {
       if (this.follower.open) {
         if (!calm.aborted) this.#act()
-        await sleep(random.integer(5, 250))
+        await sleep(random.integer(2, 120))
       } else if (await this.follower.connect(random.pick(['json', 'msgpack']))) {
         for (const draft of this.#unacknowledged.values()) this.#send(draft, 'retry')
       } else await sleep(random.integer(30, 400))
