@@ -49,8 +49,12 @@ export class TestClient {
     })
   }
 
-  static async open(url: string, encoding: Encoding = 'json'): Promise<TestClient> {
-    const socket = new WebSocket(url, codecs[encoding].subprotocol)
+  static async open(
+    url: string,
+    encoding: Encoding = 'json',
+    options: WebSocket.ClientOptions = {},
+  ): Promise<TestClient> {
+    const socket = new WebSocket(url, codecs[encoding].subprotocol, options)
     const client = new TestClient(socket, encoding)
     await once(socket, 'open')
     return client

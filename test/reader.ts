@@ -120,7 +120,7 @@ export class Reader {
     else if (frame.op === 'event') this.#event(frame)
     else if (frame.op === 'live') this.#live()
     else if (frame.op === 'refresh') this.#refresh(frame)
-    else if (frame.op === 'ping') this.#reached = Math.max(this.#reached, frame.pos)
+    else if (frame.op === 'ping') this.#ping(frame.pos)
     else if (frame.op === 'ok') this.#ok(frame as Reply)
     else if (frame.op === 'unsubscribed') this.#unsubscribed(frame)
     else if (frame.op === 'subscribed')
@@ -192,6 +192,13 @@ export class Reader {
       }
     }
     this.#behind = undefined
+  }
+
+  /** Answers, and holds the server to its watermark. */
+  #ping(pos: number): void {
+    if (this.connected) this.client.send({ op: 'pong' })
+    require(pos >= this.#reached, `the watermark ${pos} is behind ${this.#reached}`)
+    this.#reached = pos
   }
 
   #refresh(frame: FrameOf<'refresh'>): void {

@@ -86,15 +86,20 @@ export async function testServer(
   }
 }
 
-/** The same for each of the variants, on a server whose clients use its encoding unless told otherwise. */
+/**
+ * The same for each of the variants, on a server whose clients use its encoding unless told otherwise. `atOnce`: where the
+ * time goes by with waiting.
+ */
 export function inEachVariant(
   t: Test,
   variants: readonly Variant[],
   env: Environment,
   body: (t: Test, server: TestServer) => Promise<void>,
+  { atOnce = false } = {},
 ): void {
+  if (atOnce) t.jobs = variants.length
   for (const { engine, encoding } of variants) {
-    t.test(`${engine}, ${encoding}`, async (t) => {
+    t.test(`${engine}, ${encoding}`, { buffered: atOnce }, async (t) => {
       await body(t, await testServer(t, { ENGINE: engine, ...env }, { encoding }))
     })
   }
