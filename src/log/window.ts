@@ -5,7 +5,7 @@ export interface WindowOptions {
   readonly maxBytes: number
 }
 
-/** Events whose (sender, messageId) is remembered, so that a repeat soon after needs no look-up in Postgres. */
+/** MessageIds that are remembered, each with its latest event, so that a repeat soon after needs no look-up in Postgres. */
 const MAX_REMEMBERED_MESSAGES = 65_536
 /** What an event costs beside its strings: the object, its places in two arrays, its share of the maps. */
 const EVENT_OVERHEAD_BYTES = 250
@@ -53,7 +53,7 @@ export class Window {
       run.push(event)
       this.#bytes += weight(event)
       this.#end = event.id
-      if (event.messageId !== undefined) this.#messages.set(messageKey(event.from, event.messageId), event)
+      if (event.messageId !== undefined) this.#messages.set(event.messageId, event)
     }
     this.#forgetMessages()
     this.#trim(events.at(-1)?.ts ?? 0)
@@ -101,9 +101,10 @@ export class Window {
     return found
   }
 
-  /** The event of this sender and messageId, if it is recent. */
+  /** The event of this sender and messageId, if it is recent. One that is not found here may still be in the log. */
   findMessage(from: string, messageId: string): LogEvent | undefined {
-    return this.#messages.get(messageKey(from, messageId))
+    const event = this.#messages.get(messageId)
+    return event?.from === from ? event : undefined
   }
 
   /** Empties the window: the log is now at `end`, and what was known of it no longer holds. */
@@ -146,10 +147,6 @@ export class Window {
       this.#messages.delete(key)
     }
   }
-}
-
-function messageKey(from: string, messageId: string): string {
-  return `${from}\n${messageId}`
 }
 
 function weight(event: LogEvent): number {
