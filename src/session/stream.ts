@@ -33,7 +33,8 @@ export class Stream {
   }
 
   add(channel: string): void {
-    if (this.channels.has(channel)) return
+    // The socket may have been closed while a subscribe asked the database: nobody would take the channel back.
+    if (!this.#socket.open || this.channels.has(channel)) return
     this.channels.add(channel)
     this.#hub.enter(channel)
     if (this.#live) this.#hub.attach(this.#socket, channel)
