@@ -132,9 +132,8 @@ export class Window {
 
   /** What is remembered would keep the event, payload and all, beyond the window's bounds. */
   #forgetMessage(event: LogEvent): void {
-    if (event.messageId === undefined) return
-    const key = messageKey(event.from, event.messageId)
-    if (this.#messages.get(key) === event) this.#messages.delete(key)
+    const { messageId } = event
+    if (messageId !== undefined && this.#messages.get(messageId) === event) this.#messages.delete(messageId)
   }
 
   #forgetMessages(): void {
