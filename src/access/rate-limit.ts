@@ -9,6 +9,8 @@ interface Use {
 /** Refusals within a minute that are no longer an accident: the connection is ended (4429). */
 const FLOOD_REFUSALS = 1_000
 const FLOOD_WINDOW_MS = 60_000
+/** Types that are counted each by itself; beyond them those without a rule of their own share one count. */
+const MAX_COUNTED = 256
 
 /** Counts what one socket does, by event type or op. A window starts with its first use and is over at `resetAt`. */
 export class RateLimiter {
@@ -29,17 +31,18 @@ export class RateLimiter {
   }
 
   count(key: string, now: number): void {
-    const use = this.#current(key, now)
+    const counted = this.#counted(key, now)
+    const use = this.#current(counted, now)
     if (use !== undefined) {
       use.count++
       return
     }
     this.#uses ??= new Map()
-    this.#uses.set(key, { count: 1, resetAt: now + this.#rule(key).windowMs })
+    this.#uses.set(counted, { count: 1, resetAt: now + this.#rule(key).windowMs })
   }
 
   check(key: string, now: number): ProtocolError | undefined {
-    const use = this.#current(key, now)
+    const use = this.#current(this.#counted(key, now), now)
     const { limit, windowMs } = this.#rule(key)
     if (use === undefined || use.count < limit) return undefined
     const details = { limit, windowMs, resetAt: use.resetAt }
@@ -49,6 +52,15 @@ export class RateLimiter {
   /** Whether the refusals have gone on for too long. */
   get flooding(): boolean {
     return this.#refusals !== undefined && this.#refusals.count > FLOOD_REFUSALS
+  }
+
+  /** Types are the client's to choose: one that makes up new ones all the time must neither fill the memory nor go on. */
+  #counted(key: string, now: number): string {
+    const uses = this.#uses
+    if (uses === undefined || uses.size < MAX_COUNTED || uses.has(key)) return key
+    if (Object.hasOwn(this.#limits.rules, key)) return key
+    for (const [other, { resetAt }] of uses) if (resetAt <= now) uses.delete(other)
+    return uses.size < MAX_COUNTED ? key : '*'
   }
 
   #rule(key: string) {
