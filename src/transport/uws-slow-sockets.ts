@@ -26,8 +26,8 @@ interface Publisher {
  *   in the next immediate, but in any case before the next `publish`.
  * - `publish` holds small messages back until the loop turns, and `send` and a large `publish` write them first and
  *   then their own message, even if one of those that were held back was dropped. Where that could happen, a ping goes
- *   ahead: it has them written, and if one is dropped, the message is not sent at all. It is rare for who
- *   reads: clients take many pings at once for an attack.
+ *   ahead: it has them written, and if one is dropped, the message is not sent at all. Who reads is rarely
+ *   pinged: clients take many pings at once for an attack.
  */
 export class SlowSockets {
   readonly #limit: number
