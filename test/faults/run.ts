@@ -151,7 +151,12 @@ function figures({ entries }: History, log: StoredLog | undefined, server: Serve
   const count = (fits: (entry: Entry) => boolean) => entries.filter(fits).length
   const closes = new Map<string, number>()
   const refusals = new Map<string, number>()
+  const asked = new Map<string, number>()
+  let slowest = 0
   for (const entry of entries) {
+    if (entry.is === 'publish') asked.set(`${entry.connection} ${entry.request}`, entry.ms)
+    if (entry.is === 'acknowledged' || entry.is === 'refused')
+      slowest = Math.max(slowest, entry.ms - (asked.get(`${entry.connection} ${entry.request}`) ?? entry.ms))
     if (entry.is === 'closed') add(closes, `${entry.by} ${entry.code}`)
     if (entry.is === 'refused') add(refusals, entry.code)
   }
@@ -160,6 +165,7 @@ function figures({ entries }: History, log: StoredLog | undefined, server: Serve
     `${count((entry) => entry.is === 'event')} deliveries`,
     `${count((entry) => entry.is === 'acknowledged' && entry.duplicate)} acknowledged again`,
     `refused ${listed(refusals)}`,
+    `slowest reply ${(slowest / 1000).toFixed(1)} s`,
     `${count((entry) => entry.is === 'fault' && entry.what.startsWith('over: '))} faults`,
     `${server?.starts ?? 0} server processes`,
     `${count((entry) => entry.is === 'welcome')} sessions`,

@@ -23,6 +23,8 @@ export class Writer {
   readonly follower: Follower
   readonly #random: Random
   readonly #place: Place
+  /** Of 70: how often many large events are published, enough in some runs to fill the buffers of who reads slowly. */
+  readonly #bulkWeight: number
   readonly #unacknowledged = new Map<string, Draft>()
   readonly #acknowledged: Draft[] = []
   #count = 0
@@ -32,6 +34,7 @@ export class Writer {
     this.follower.channels.add(random.pick(place.channels))
     this.#place = place
     this.#random = random
+    this.#bulkWeight = random.pick([0, 0.5, 6])
   }
 
   /** Everything that was not abandoned is acknowledged. */
@@ -60,7 +63,7 @@ export class Writer {
       random.weighted({
         burst: 40,
         one: 20,
-        bulk: 0.6,
+        bulk: this.#bulkWeight,
         repeat: 3,
         misuse: 1,
         abandon: 3,
