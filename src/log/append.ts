@@ -94,22 +94,31 @@ export class Appender {
     this.#client = undefined
   }
 
+  /** A batch is settled while Postgres works on the next one, if there is one. */
   async #run(): Promise<void> {
-    while (!this.#queue.empty) await this.#write(this.#queue.take())
+    let settleLast = () => {}
+    while (!this.#queue.empty) {
+      const writing = this.#write(this.#queue.take())
+      settleLast()
+      settleLast = await writing
+      if (!this.#queue.empty) continue
+      settleLast()
+      settleLast = () => {}
+    }
     this.#inFlight = []
     this.#running = undefined
   }
 
-  /** Writes the groups, in order, and settles every one of them. */
-  async #write(groups: Waiting[]): Promise<void> {
+  /** Writes the groups, in order. What it resolves to settles those that have not been settled by then. */
+  async #write(groups: Waiting[]): Promise<() => void> {
     let pending = groups
     for (let failures = 0; pending.length > 0; pending = pending.filter((waiting) => !waiting.settled)) {
       this.#inFlight = pending
       const batch = new Batch(pending)
       try {
         const row = await this.#commit(batch)
-        if (row.lost.length === 0) this.#settle(pending, batch, row)
-        else refuseLost(pending, batch.stateChannels(row.lost))
+        if (row.lost.length === 0) return () => this.#settle(pending, batch, row)
+        refuseLost(pending, batch.stateChannels(row.lost))
       } catch (error) {
         if (isRepeat(error) && (await this.#settleRepeats(pending))) continue
         if (!isRepeat(error) && !isBadData(error)) {
@@ -118,27 +127,28 @@ export class Appender {
         } else if (pending.length > 1) {
           return this.#writeHalves(pending)
         } else {
-          this.#options.log.error(
-            { err: error },
-            'an event passed the checks at the door and was refused by Postgres',
-          )
+          const message = 'an event passed the checks at the door and was refused by Postgres'
+          this.#options.log.error({ err: error }, message)
           refuse(pending[0]!, 'INVALID_PAYLOAD', 'the database refused this event', { cause: error })
         }
       }
     }
+    return () => {}
   }
 
   /** Finds the group that spoils a batch: the halves are written one after the other, so the order stays. */
-  async #writeHalves(groups: Waiting[]): Promise<void> {
+  async #writeHalves(groups: Waiting[]): Promise<() => void> {
     const middle = groups.length >> 1
-    await this.#write(groups.slice(0, middle))
-    await this.#write(groups.slice(middle))
+    const settleFirst = await this.#write(groups.slice(0, middle))
+    settleFirst()
+    return this.#write(groups.slice(middle))
   }
 
   async #commit(batch: Batch): Promise<AppendRow> {
     this.#attemptedAt = Date.now()
     const started = performance.now()
-    const client = await this.#connected()
+    // Nothing is awaited before the query is on its way where there is a connection.
+    const client = this.#client ?? (await this.#connected())
     const known = batch.channels.map((channel) => this.#knownSeqs.get(channel))
     const { rows } = await client.query<(string | null)[]>(batch.statement(this.#knownHead, known))
     this.#connectedAgain()
