@@ -68,9 +68,12 @@ export class Reader {
         else follower.terminate()
         await sleep(random.integer(500, 6_000))
         return
-      case 'slow':
-        follower.stopReading(random.integer(300, 6_000))
+      case 'slow': {
+        const ms = random.pick([300, 2_000, 6_000])
+        follower.stopReading(ms)
+        if (random.chance(0.7)) await sleep(ms)
         return
+      }
     }
   }
 }

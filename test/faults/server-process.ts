@@ -91,7 +91,7 @@ export class ServerProcess {
   async stop(): Promise<string> {
     this.#asked = true
     this.#child.kill('SIGTERM')
-    const end = await Promise.race([this.ended, sleep(STOP_MS, 'not in time')])
+    const end = await Promise.race([this.ended, sleep(STOP_MS, 'not in time', { ref: false })])
     if (end === 'not in time') this.#child.kill('SIGKILL')
     return end
   }

@@ -116,6 +116,7 @@ export class Server {
   #drawSettings(): Record<string, string> {
     const { databaseUrl, random } = this.#options
     const draw = (...values: number[]) => String(random.pick(values))
+    const heartbeatMs = draw(1_000, 5_000)
     return {
       PORT: '0',
       DATA_DIR: 'data',
@@ -125,8 +126,9 @@ export class Server {
       RATE_LIMITS: 'off',
       LOG_LEVEL: 'info',
       DRAIN_MS: '300',
-      HEARTBEAT_MS: '1000',
-      HEARTBEAT_TIMEOUT_MS: '1000',
+      // Who reads nothing for a while is found out by the heartbeat, or by the buffer that it fills.
+      HEARTBEAT_MS: heartbeatMs,
+      HEARTBEAT_TIMEOUT_MS: heartbeatMs,
       // Never a reason for a refresh.
       REPLAY_MAX_EVENTS: '10000000',
       REPLAY_MAX_AGE_MS: String(365 * 24 * 3600 * 1000),
@@ -135,7 +137,7 @@ export class Server {
       WINDOW_MS: draw(300, 5_000, 600_000),
       MAX_FRAME_BYTES: '16384',
       SEND_BUFFER_BYTES: draw(32_768, 100_000, 1_048_576),
-      PUBLISH_TIMEOUT_MS: draw(300, 1_000, 3_000),
+      PUBLISH_TIMEOUT_MS: draw(400, 1_500, 4_000),
       HEAD_CHECK_MS: draw(20, 250, 1_000),
       DB_POOL_SIZE: draw(2, 3, 8),
     }
