@@ -135,8 +135,14 @@ export class Client {
 
   #ended(reason: Error): void {
     this.closeCode ??= 1006
-    const detail = this.errors[0] === undefined ? '' : ` (${this.errors[0]})`
-    this.#settle?.reject(new Error(`not connected: ${reason.message}${detail}`))
+    const stage =
+      this.#head !== undefined
+        ? 'during the handshake'
+        : this.welcome === ''
+          ? 'before welcome'
+          : 'before live'
+    const detail = this.errors[0] ?? `close code ${this.closeCode}`
+    this.#settle?.reject(new Error(`not connected: ${reason.message} ${stage} (${detail})`))
     this.#settle = undefined
   }
 }

@@ -51,6 +51,8 @@ export async function startServer({
       MAX_CONNECTIONS: NO_LIMIT,
       MAX_CONNECTIONS_PER_IP: NO_LIMIT,
       MAX_USERS_PER_CHANNEL: NO_LIMIT,
+      // A storm of connections on a busy machine is slow to say hello.
+      HELLO_TIMEOUT_MS: '60000',
       LOG_LEVEL: 'error',
       DRAIN_MS: '0',
       ...settings,
