@@ -14,8 +14,8 @@ export type PublishRequest = Pick<PublishFrame, 'channel' | 'type' | 'payload' |
 
 export type Ack = Omit<OkPublish, 'op' | 'id'>
 
-/** The rate limit of repeated messageIds that the window does not know: they cost the whole batch a second try. */
-const REPEAT = 'repeat'
+/** The rate limit of repeated messageIds that the window does not know: they cost the whole batch a second try. No type has a blank. */
+const REPEAT = ' repeat'
 
 export const publish: Command<PublishFrame> = (caller, frame, services) => {
   const started = performance.now()

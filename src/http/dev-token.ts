@@ -52,13 +52,18 @@ function readBody(bytes: Uint8Array): Body {
   return { sub, ttl, role, workspaceId, shopId, modules, channels, tenantId }
 }
 
+const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip']
+
 /**
  * A peer on loopback may still speak for somebody else: a page that a browser here has open, under a name of its own
  * that leads to this machine too, or a proxy.
  */
 function isLocal(host: string, { ip, headers }: HttpRequest): boolean {
   if (!isLoopback(host) || !isLoopback(ip)) return false
-  if (headers.has('forwarded') || headers.has('x-forwarded-for')) return false
+  if (PROXY_HEADERS.some((name) => headers.has(name))) return false
+  const asked = `http://${headers.get('host') ?? ''}`
+  if (!URL.canParse(asked) || !isLoopback(new URL(asked).hostname)) return false
+  if (headers.get('sec-fetch-site') === 'cross-site') return false
   const origin = headers.get('origin')
   return origin === undefined || (URL.canParse(origin) && isLoopback(new URL(origin).hostname))
 }

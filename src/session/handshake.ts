@@ -79,7 +79,8 @@ function chooseChannels(frame: HelloFrame, claims: Claims, { catalogue, limits }
       channels.add(channel)
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      refused.push({ channel, code: error.code })
+      // The name comes back as it was, but for what no string of the protocol may hold (§3.1).
+      refused.push({ channel: channel.toWellFormed().replaceAll('\0', '\ufffd'), code: error.code })
     }
   }
   return { channels: [...channels], refused }

@@ -33,6 +33,8 @@ export interface SessionContext {
   readonly logger: Logger
 }
 
+/** The rate limit of frames that are none; no event type has a blank. */
+const INVALID = ' invalid'
 /** Frames that may wait for `welcome`; one more gets OVERLOADED. */
 const MAX_WAITING = 256
 
@@ -80,7 +82,7 @@ export class Session implements Connection, Caller {
     this.error(id, error)
     if (fatal) return this.end(CLOSE.badFrame)
     if (this.#state === 'new') return this.end(CLOSE.unauthenticated)
-    if (this.#limiter?.use('invalid', Date.now()) && this.#limiter.flooding) this.end(CLOSE.flooding)
+    if (this.#limiter?.use(INVALID, Date.now()) && this.#limiter.flooding) this.end(CLOSE.flooding)
   }
 
   alive(): void {
@@ -180,6 +182,7 @@ export class Session implements Connection, Caller {
   }
 
   renew(claims: Claims): void {
+    if (this.#state === 'ended') return
     this.#claims = claims
     this.#context.tokenClock.watch(this)
   }
@@ -309,7 +312,8 @@ export class Session implements Connection, Caller {
     if (this.#state !== 'open') return
     const id = frame.op === 'pong' ? undefined : frame.id
     try {
-      if (frame.op !== 'pong') this.limit('type' in frame ? frame.type : frame.op)
+      if (frame.op !== 'pong')
+        this.limit(frame.op === 'publish' || frame.op === 'signal' ? frame.type : frame.op)
       if (frame.op === 'hello')
         throw new ProtocolError('BAD_FRAME', 'hello was said already; renew the token with auth.')
       const command = commands[frame.op] as Command<ClientFrame> | undefined

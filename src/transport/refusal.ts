@@ -29,4 +29,9 @@ export function bodyTooLarge(maxBodyBytes: number): HttpResponse {
   })
 }
 
+export const badLength = refusal(
+  'BAD_FRAME',
+  'The length of the body is not said in a way that everybody reads alike.',
+)
+
 export const failed = refusal('INTERNAL', 'The server failed; try again later.')

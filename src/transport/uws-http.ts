@@ -2,7 +2,7 @@ import type * as uWS from 'uWebSockets.js'
 import { STATUS_CODES } from 'node:http'
 import { Request } from './http-request.ts'
 import { ipFromBytes } from './ip-address.ts'
-import { bodyTooLarge, failed, shuttingDown } from './refusal.ts'
+import { badLength, bodyTooLarge, failed, shuttingDown } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import type { HttpResponse, Listener } from './transport.ts'
 
@@ -26,6 +26,11 @@ export class UwsHttp {
     const exchange = new Exchange(response, request)
     if (this.#stopped) return exchange.answer(shuttingDown, true)
     const length = exchange.headers.get('content-length')
+    // The engine takes any transfer coding for chunked, and would serve what follows as a request of its own.
+    const coding = exchange.headers.get('transfer-encoding')
+    if ((coding !== undefined && coding.toLowerCase() !== 'chunked') || length?.includes(',')) {
+      return exchange.answer(badLength, true)
+    }
     if (length === undefined && !exchange.headers.has('transfer-encoding')) {
       return this.#ask(exchange, new Uint8Array())
     }

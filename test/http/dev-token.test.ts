@@ -44,6 +44,14 @@ t.test('from elsewhere plain users only', async (t) => {
     ['a server that is open to the network', {}, '127.0.0.1', '0.0.0.0'],
     ['a page of another site', { origin: 'https://evil.example' }, '127.0.0.1', '127.0.0.1'],
     ['a page without an origin', { origin: 'null' }, '127.0.0.1', '127.0.0.1'],
+    ['a page that calls this machine by another name', { host: 'evil.example' }, '127.0.0.1', '127.0.0.1'],
+    [
+      'a page of another site, without an origin',
+      { 'sec-fetch-site': 'cross-site' },
+      '127.0.0.1',
+      '127.0.0.1',
+    ],
+    ['behind a proxy of another habit', { 'x-real-ip': '127.0.0.1' }, '127.0.0.1', '127.0.0.1'],
     ['behind a proxy', { 'x-forwarded-for': '127.0.0.1' }, '127.0.0.1', '127.0.0.1'],
   ]
   for (const [name, headers, ip, host] of elsewhere) {

@@ -131,7 +131,7 @@ function requestOf(
     method,
     path,
     query: new URLSearchParams(query),
-    headers: new Map(Object.entries({ ...authorization, ...headers })),
+    headers: new Map(Object.entries({ host: 'localhost:3000', ...authorization, ...headers })),
     body: body instanceof Uint8Array ? body : Buffer.from(text),
     ip: ip ?? '127.0.0.1',
     signal: signal ?? new AbortController().signal,
