@@ -43,14 +43,16 @@ function processesUnder(directory: string): number[] {
     .filter((pid) => `${workingDirectory(pid)}/`.startsWith(`${directory}/`))
 }
 
-/** A shell that waits for our end, kills what works in the directory, and clears it away. Paused processes die as well. */
+/**
+ * A shell that waits for our end, ends what works in the directory, paused or not, and clears it away. SIGQUIT first, at
+ * which Postgres gives its shared memory back.
+ */
 function guard(directory: string): () => void {
   const script = `
     while read -r line; do :; done
-    for round in 1 2 3; do
-      for process in /proc/[0-9]*; do
-        case "$(readlink "$process/cwd")/" in "$0"/*) kill -KILL "\${process#/proc/}";; esac
-      done
+    for signal in CONT QUIT KILL KILL; do
+      kill -$signal $(ls -l /proc/[0-9]*/cwd | sed -n "s#.* /proc/\\([0-9]*\\)/cwd -> $0.*#\\1#p")
+      sleep 0.5
     done 2>/dev/null
     rm -rf "$0"`
   const child = spawn('/bin/sh', ['-c', script, directory], {
