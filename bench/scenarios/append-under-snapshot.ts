@@ -24,7 +24,7 @@ export const appendUnderSnapshot: Scenario = {
     await migrate(databaseUrl, SILENT)
     const { ask } = bench.keep(startWorker<AppenderCommands>('./appender.ts', { DATABASE_URL: databaseUrl }))
     const { rounds, seconds, snapshotMinutes } = bench.options
-    await ask.append({ batchEvents: 200, seconds: 1 })
+    await ask.append({ batchEvents: 200, inHand: 1, seconds: 1 })
     bench.progress('without a snapshot')
     const before = await probe(ask, rounds, seconds)
     bench.progress(`${number(snapshotMinutes)} minutes under a snapshot`)
@@ -33,7 +33,8 @@ export const appendUnderSnapshot: Scenario = {
     let commits = 0
     while (Date.now() < endAtMs) {
       const sliceSeconds = Math.min(LOAD_SLICE_SECONDS, (endAtMs - Date.now()) / 1000)
-      commits += (await ask.append({ batchEvents: LOAD_BATCH_EVENTS, seconds: sliceSeconds })).events
+      commits += (await ask.append({ batchEvents: LOAD_BATCH_EVENTS, inHand: 1, seconds: sliceSeconds }))
+        .events
     }
     const held = await probe(ask, rounds, seconds)
     await release()
@@ -60,7 +61,7 @@ async function probe(ask: Remote<AppenderCommands>, rounds: number, seconds: num
   const rates = PROBE_BATCHES.map((): number[] => [])
   for (let round = 0; round < rounds; round++) {
     for (const [n, batchEvents] of PROBE_BATCHES.entries()) {
-      rates[n]!.push((await ask.append({ batchEvents, seconds })).eventsPerSecond)
+      rates[n]!.push((await ask.append({ batchEvents, inHand: 1, seconds })).eventsPerSecond)
     }
   }
   return rates
