@@ -49,7 +49,13 @@ export async function startServer(config: Config, given: { readonly log?: Logger
   const logger = given.log ?? createLogger(config.logLevel)
   const closers: (() => unknown)[] = []
   const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer()
+    for (const closer of closers.splice(0).reverse()) {
+      try {
+        await closer()
+      } catch (error) {
+        logger.error({ err: error }, 'something did not end in order; the rest is ended all the same')
+      }
+    }
   }
   try {
     return await start(config, logger, closers, close)
@@ -171,7 +177,7 @@ async function start(
     engine,
     path: PATH,
     postgresVersion: () => database.version,
-    checkDatabase: () => log.head(),
+    databaseUp: () => log.reachable,
     stopping: () => stopped.aborted,
     verify,
     publish: publisher(services, config.rateLimits && new UserLimits(config.rateLimits)),
@@ -190,7 +196,7 @@ async function start(
     stopping.abort()
     listening.stopListening()
     // What has been accepted is stored and acknowledged before the goodbye.
-    await Promise.race([log.flushed(), sleep(FLUSH_WAIT_MS)])
+    await Promise.race([log.closeAppends(), sleep(FLUSH_WAIT_MS)])
     sessions.endAll('the server is shutting down', config.drainMs)
     await until(() => listening.connections() === 0, CLOSE_WAIT_MS)
   })

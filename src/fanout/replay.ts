@@ -85,6 +85,7 @@ export class Replay {
       if (this.#position === this.#log.position) return this.#caughtUp()
       // What was sent is handed to the system at the end of the tick.
       await new Promise<void>((resolve) => setImmediate(resolve))
+      if (!this.#isDue) return
       if (this.#socket.bufferedBytes() > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
       if (!this.#isDue) return
     }

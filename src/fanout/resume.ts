@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../protocol/v1/errors.ts'
 import type { Log } from '../log/log.ts'
 
 /** The position that a client says it has reached. */
@@ -43,14 +44,16 @@ export async function planResume(
     if (head.epoch === cursor.epoch && after > head.id) return { outcome: 'refresh', reason: 'ahead_of_log' }
     await log.reached(after, AbortSignal.timeout(TAIL_WAIT_MS))
   }
-  if (cursor.epoch !== log.epoch || after > log.position)
-    return { outcome: 'refresh', reason: 'epoch_changed' }
+  if (cursor.epoch !== log.epoch) return { outcome: 'refresh', reason: 'epoch_changed' }
+  if (after > log.position) throw new ProtocolError('UNAVAILABLE', 'this node is behind the log; try again')
 
   await log.seqs.load(channels)
+  let last = 0
+  for (const channel of channels) last += log.seqs.get(channel) ?? 0
   const fromWindow = log.window.covers(after)
   const starts = fromWindow ? seqsFromWindow(log, channels, after) : await log.seqsAt(channels, after)
-  let missed = 0
-  for (const channel of channels) missed += (log.seqs.get(channel) ?? 0) - (starts.get(channel) ?? 0)
+  let missed = last
+  for (const channel of channels) missed -= starts.get(channel) ?? 0
   if (missed > limits.replayMaxEvents) return { outcome: 'refresh', reason: 'gap_too_large' }
   if (missed > 0) {
     const oldest = fromWindow

@@ -18,7 +18,7 @@ export interface Waiting {
   readonly group: Group
   /** About what it takes, in bytes. */
   readonly bytes: number
-  /** When it is to be answered at the latest, in milliseconds since the Unix epoch. */
+  /** When it is to be answered at the latest, in milliseconds on the clock of `performance.now()`, which nobody sets. */
   readonly deadline: number
   readonly settle: (outcome: Outcome) => void
   settled: boolean

@@ -64,8 +64,9 @@ export class AppendQueue {
   /** Refuses the groups whose deadline has passed. */
   expire(now: number): void {
     // The deadlines are in the order of the queue.
-    while (this.#waiting.length > 0 && this.#waiting[0]!.deadline <= now) {
-      const waiting = this.#waiting.shift()!
+    const kept = this.#waiting.findIndex((waiting) => waiting.deadline > now)
+    const expired = this.#waiting.splice(0, kept < 0 ? this.#waiting.length : kept)
+    for (const waiting of expired) {
       this.#count(waiting, -1)
       refuseAsUnavailable(waiting)
     }

@@ -70,7 +70,7 @@ export class Appender {
     if (this.#queue.full(bytes)) {
       return refusal('OVERLOADED', 'too much waits to be stored; repeat later with the same messageId')
     }
-    const deadline = Date.now() + this.#options.publishTimeoutMs
+    const deadline = performance.now() + this.#options.publishTimeoutMs
     this.#queue.add({ group, bytes, deadline, settle, settled: false })
     this.#running ??= new Promise((resolve) => setImmediate(() => resolve(this.#run())))
   }
@@ -78,11 +78,6 @@ export class Appender {
   /** Events that wait for their batch. */
   get waiting(): number {
     return this.#queue.events
-  }
-
-  /** Resolves when nothing waits any more. */
-  async flushed(): Promise<void> {
-    await this.#running
   }
 
   /** Writes what is waiting, then gives the connection back. Later groups get UNAVAILABLE. */
@@ -98,7 +93,8 @@ export class Appender {
   async #run(): Promise<void> {
     let settleLast = () => {}
     while (!this.#queue.empty) {
-      const writing = this.#write(this.#queue.take())
+      this.#inFlight = this.#queue.take()
+      const writing = this.#write(this.#inFlight)
       settleLast()
       settleLast = await writing
       if (!this.#queue.empty) continue
@@ -110,10 +106,9 @@ export class Appender {
   }
 
   /** Writes the groups, in order. What it resolves to settles those that have not been settled by then. */
-  async #write(groups: Waiting[]): Promise<() => void> {
-    let pending = groups
+  async #write(groups: readonly Waiting[]): Promise<() => void> {
+    let pending = groups.filter((waiting) => !waiting.settled)
     for (let failures = 0; pending.length > 0; pending = pending.filter((waiting) => !waiting.settled)) {
-      this.#inFlight = pending
       const batch = new Batch(pending)
       try {
         const row = await this.#commit(batch)
@@ -137,7 +132,7 @@ export class Appender {
   }
 
   /** Finds the group that spoils a batch: the halves are written one after the other, so the order stays. */
-  async #writeHalves(groups: Waiting[]): Promise<() => void> {
+  async #writeHalves(groups: readonly Waiting[]): Promise<() => void> {
     const middle = groups.length >> 1
     const settleFirst = await this.#write(groups.slice(0, middle))
     settleFirst()
@@ -145,8 +140,8 @@ export class Appender {
   }
 
   async #commit(batch: Batch): Promise<AppendRow> {
-    this.#attemptedAt = Date.now()
     const started = performance.now()
+    this.#attemptedAt = started
     // Nothing is awaited before the query is on its way where there is a connection.
     const client = this.#client ?? (await this.#connected())
     const known = batch.channels.map((channel) => this.#knownSeqs.get(channel))
@@ -178,10 +173,20 @@ export class Appender {
     let at = 0
     for (const waiting of groups) {
       const end = at + waiting.group.events.length
-      settle(waiting, { ok: true, events: events.slice(at, end), duplicate: false })
+      const own = events.slice(at, end)
+      this.#guarded(() => settle(waiting, { ok: true, events: own, duplicate: false }))
       at = end
     }
-    this.#options.committed(events, row.epoch)
+    this.#guarded(() => this.#options.committed(events, row.epoch))
+  }
+
+  /** Whatever fails in those who are told of a commit, the log goes on. */
+  #guarded(tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'what follows from a commit failed')
+    }
   }
 
   /** Settles the groups that are in the log already; false if there was none. */
@@ -190,11 +195,15 @@ export class Appender {
     const found = await this.#connected()
       .then((client) => findMessages(client, firsts))
       .catch((error) => this.#disconnect(error))
+    if (found === undefined) {
+      await sleep(RETRY_MS.most)
+      return true
+    }
     const seen = new Set<string>()
     const again: Waiting[] = []
     for (const [i, waiting] of groups.entries()) {
       const key = `${firsts[i]!.from}\n${firsts[i]!.messageId}`
-      const earlier = found?.get(i)
+      const earlier = found.get(i)
       if (earlier !== undefined) settle(waiting, repeatOutcome(earlier.event, earlier.same))
       else if (seen.has(key)) again.push(waiting)
       else seen.add(key)
@@ -202,13 +211,13 @@ export class Appender {
     // By then the first one is in the log.
     this.#queue.putBack(again.map((waiting) => ({ ...waiting })))
     for (const waiting of again) waiting.settled = true
-    return found === undefined || found.size > 0 || again.length > 0
+    return found.size > 0 || again.length > 0
   }
 
   /** Answers what has waited too long, also behind or within an attempt that hangs, and gives such an attempt up. */
   #expire(): void {
     if (this.#inFlight.length === 0) return
-    const now = Date.now()
+    const now = performance.now()
     for (const waiting of this.#inFlight) if (waiting.deadline <= now) refuseAsUnavailable(waiting)
     if (this.#attemptedAt + this.#options.publishTimeoutMs <= now) {
       this.#disconnect(new Error('no answer from Postgres'))

@@ -35,7 +35,7 @@ export class Log {
   readonly seqs: ChannelSeqs
   readonly window: Window
   #reads = 0
-  readonly #readQueue: (() => void)[] = []
+  readonly #readQueue: { go: () => void; refuse: (error: ProtocolError) => void }[] = []
   readonly #arrivals: { id: number; resolve: () => void }[] = []
 
   private constructor(options: LogOptions, start: LogPosition) {
@@ -108,9 +108,9 @@ export class Log {
     return this.#appender.waiting
   }
 
-  /** Resolves when no event waits for its batch any more. */
-  flushed(): Promise<void> {
-    return this.#appender.flushed()
+  /** Writes what is waiting; whatever comes later gets UNAVAILABLE. */
+  closeAppends(): Promise<void> {
+    return this.#appender.close()
   }
 
   /** Appends a group; `settle` is called exactly once. */
@@ -196,15 +196,30 @@ export class Log {
   }
 
   async #paced<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#reads >= MAX_READS) await new Promise<void>((go) => this.#readQueue.push(go))
+    if (this.#reads >= MAX_READS) {
+      await new Promise<void>((go, refuse) => this.#readQueue.push({ go, refuse }))
+    }
     this.#reads++
     try {
       return await read()
     } catch (cause) {
-      throw new ProtocolError('UNAVAILABLE', 'the database is away; try again later', undefined, { cause })
+      if (!isOutage(cause)) throw cause
+      const error = new ProtocolError('UNAVAILABLE', 'the database is away; try again later', undefined, {
+        cause,
+      })
+      // Those in line would fail too, each after its own time-out.
+      for (const { refuse } of this.#readQueue.splice(0)) refuse(error)
+      throw error
     } finally {
       this.#reads--
-      this.#readQueue.shift()?.()
+      this.#readQueue.shift()?.go()
     }
   }
+}
+
+/** Whether the database is away, and not merely unwilling: no SQLSTATE at all, or one of a class that passes. */
+function isOutage(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return true
+  return ['08', '25', '40', '53', '55', '57', '58', 'XX'].includes(code.slice(0, 2))
 }

@@ -96,16 +96,6 @@ export async function readSeqs(
   return new Map(rows.map((row) => [row.name, Number(row.seq)]))
 }
 
-/** When the first event of `channels` after `id` was committed, in milliseconds; `undefined` if there is none. */
-export async function readFirstTime(
-  db: Queryable,
-  channels: readonly string[],
-  after: number,
-): Promise<number | undefined> {
-  const [first] = await readChannels(db, channels, after, Number.MAX_SAFE_INTEGER, 1)
-  return first?.ts
-}
-
 /**
  * The events that are in the log under the sender and messageId of these drafts, by the drafts' places. `same`: channel,
  * type and payload are equal too, the payload compared as a JSON value.

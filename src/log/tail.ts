@@ -21,11 +21,15 @@ export interface TailOptions {
   readonly headCheckMs: number
 }
 
+/** How old the last answer of Postgres may be, beside the time between two questions. */
+const ANSWER_MS = 2_000
 /** How long a hole may be filled by whoever is on its way with the events, before Postgres is asked. */
 const HOLE_WAIT_MS = 5
-const PAGE_EVENTS = 1_000
+const PAGE_EVENTS = 500
+/** What is emitted in one go, in bytes of payload: sockets get their turn to be written in between. */
+const SLICE_BYTES = 256 * 1024
 /** Events that came early and wait for a hole to be filled; what overflows is dropped and read again. */
-const MAX_EARLY_EVENTS = 20_000
+const MAX_EARLY_EVENTS = 2_000
 
 /**
  * Follows the log. Takes events from whoever offers them, in any order, and from Postgres what nobody offers. It never
@@ -43,6 +47,8 @@ export class Tail {
   #headTimer: NodeJS.Timeout | undefined
   #behindSince: number | undefined
   #reachable = true
+  #answeredAt = performance.now()
+  #checking: Promise<void> | undefined
   #filling = false
   #stopped = false
 
@@ -75,7 +81,7 @@ export class Tail {
 
   /** Whether Postgres answered when it was last asked. */
   get reachable(): boolean {
-    return this.#reachable
+    return this.#reachable && performance.now() - this.#answeredAt < this.#options.headCheckMs + ANSWER_MS
   }
 
   /** A contiguous run of committed events, each run as often and in whatever order it comes. */
@@ -151,7 +157,11 @@ export class Tail {
           break
         }
         if (events[0]!.id > this.#position + 1) throw new Error(`the log has no event ${this.#position + 1}`)
-        this.#advance(events)
+        for (const slice of slices(events)) {
+          this.#advance(slice)
+          await new Promise((resolve) => setImmediate(resolve))
+          if (this.#stopped || epoch !== this.#epoch) return
+        }
         this.#drainEarly()
       }
     } catch (error) {
@@ -166,11 +176,21 @@ export class Tail {
     if (!this.#stopped) this.#headTimer = setTimeout(() => void this.#checkHead(), this.#options.headCheckMs)
   }
 
-  async #checkHead(): Promise<void> {
+  /** One at a time: an older answer must not undo a newer one. */
+  #checkHead(): Promise<void> {
+    this.#checking ??= this.#askHead().finally(() => {
+      this.#checking = undefined
+      this.#checkLater()
+    })
+    return this.#checking
+  }
+
+  async #askHead(): Promise<void> {
     try {
       const before = this.#position
       const head = await this.#options.readHead()
       this.#reachable = true
+      this.#answeredAt = performance.now()
       if (this.#stopped) return
       if (head.epoch !== this.#epoch || head.id < before) this.#startAnew(head)
       else if (head.id > this.#position) {
@@ -180,8 +200,6 @@ export class Tail {
     } catch (error) {
       this.#reachable = false
       this.#options.log.debug({ err: error }, 'the head of the log cannot be read for the moment')
-    } finally {
-      this.#checkLater()
     }
   }
 
@@ -195,6 +213,20 @@ export class Tail {
     this.#head = position.id
     this.#early = []
     this.#earlyEvents = 0
+    this.#behindSince = undefined
     this.#options.reset(position)
+  }
+}
+
+/** The events in order, in runs of about SLICE_BYTES. */
+function* slices(events: readonly LogEvent[]): Iterable<readonly LogEvent[]> {
+  let start = 0
+  let bytes = 0
+  for (const [i, event] of events.entries()) {
+    bytes += event.payload.length
+    if (bytes < SLICE_BYTES && i < events.length - 1) continue
+    yield events.slice(start, i + 1)
+    start = i + 1
+    bytes = 0
   }
 }

@@ -37,6 +37,7 @@ export interface SessionContext {
 const INVALID = ' invalid'
 /** Frames that may wait for `welcome`; one more gets OVERLOADED. */
 const MAX_WAITING = 256
+const MAX_WAITING_BYTES = 256 * 1024
 
 /** One connection: from its first frame to its close. */
 export class Session implements Connection, Caller {
@@ -54,6 +55,7 @@ export class Session implements Connection, Caller {
   #heartbeatSlot = -1
   /** Frames that came right behind `hello`. */
   #waiting: ClientFrame[] | undefined
+  #waitingBytes = 0
   readonly #turns = new Turns()
 
   constructor(socket: Socket, context: SessionContext) {
@@ -77,7 +79,7 @@ export class Session implements Connection, Caller {
     this.heardAt = heartbeat.now
     services.metrics.framesIn++
     const { frame, error, ...read } = readFrame(this.codec, bytes, binary)
-    if (frame !== undefined) return this.#received(frame)
+    if (frame !== undefined) return this.#received(frame, bytes.length)
     const { id, fatal } = read as { id?: number; fatal: boolean }
     this.error(id, error)
     if (fatal) return this.end(CLOSE.badFrame)
@@ -173,12 +175,18 @@ export class Session implements Connection, Caller {
     const cursor = { epoch: log.epoch, lastEventId }
     const plan = await planResume(log, limits, [...this.channels], cursor).catch(async (error) => {
       // Not to be had for the moment: the stream goes on where it was.
-      await this.stream.replay(reached, () => {})
+      await this.stream.replay(reached, () => {}).catch((failure) => this.#streamFailed(failure))
       throw error
     })
     started()
-    if (plan.outcome === 'refresh') return this.#refresh(plan.reason)
-    await this.#replay(lastEventId)
+    if (plan.outcome === 'refresh') this.#refresh(plan.reason)
+    else await this.#replay(lastEventId).catch((failure) => this.#streamFailed(failure))
+  }
+
+  /** The request has been answered, and the stream neither replays nor lives: only a new connection mends that. */
+  #streamFailed(error: unknown): void {
+    this.#context.logger.error({ err: error, session: this.id }, 'a replay failed')
+    this.end(CLOSE.internal)
   }
 
   renew(claims: Claims): void {
@@ -233,9 +241,9 @@ export class Session implements Connection, Caller {
     this.socket.close(code, bye.reason)
   }
 
-  #received(frame: ClientFrame): void {
+  #received(frame: ClientFrame, bytes: number): void {
     if (this.#state === 'open') return this.#dispatch(frame)
-    if (this.#state === 'greeting') return this.#wait(frame)
+    if (this.#state === 'greeting') return this.#wait(frame, bytes)
     if (frame.op !== 'hello') {
       this.error(
         frame.op === 'pong' ? undefined : frame.id,
@@ -292,14 +300,15 @@ export class Session implements Connection, Caller {
     })
   }
 
-  #wait(frame: ClientFrame): void {
+  #wait(frame: ClientFrame, bytes: number): void {
     this.#waiting ??= []
-    if (this.#waiting.length < MAX_WAITING) {
+    if (this.#waiting.length < MAX_WAITING && this.#waitingBytes + bytes <= MAX_WAITING_BYTES) {
       this.#waiting.push(frame)
+      this.#waitingBytes += bytes
       return
     }
     const id = frame.op === 'pong' ? undefined : frame.id
-    this.error(id, new ProtocolError('OVERLOADED', `${MAX_WAITING} frames wait for welcome already.`))
+    this.error(id, new ProtocolError('OVERLOADED', 'Too many frames wait for welcome already.'))
   }
 
   #dispatchWaiting(): void {

@@ -13,7 +13,7 @@ t.test('/healthz tells the uptime, the engine and the versions', async (t) => {
 })
 
 t.test('/healthz does not ask the database', async (t) => {
-  const { send } = serve(t, { checkDatabase: () => new Promise(() => {}) })
+  const { send } = serve(t, { databaseUp: () => false })
   t.equal((await send('GET', '/healthz')).status, 200)
 })
 
@@ -23,21 +23,10 @@ t.test('/readyz is 200 while the database answers', async (t) => {
   t.strictSame(bodyOf(response), { status: 'ready', database: 'up' })
 })
 
-t.test('/readyz is 503 when it does not, and the reason goes to the log only', async (t) => {
-  const { send, logged } = serve(t, {
-    checkDatabase: () => Promise.reject(new Error('refused by db.internal')),
-  })
-  const response = await send('GET', '/readyz')
+t.test('/readyz is 503 when it does not', async (t) => {
+  const response = await serve(t, { databaseUp: () => false }).send('GET', '/readyz')
   t.equal(response.status, 503)
   t.strictSame(bodyOf(response), { status: 'unavailable', database: 'down' })
-  t.match(logged, [{ fields: { err: { message: 'refused by db.internal' } } }])
-})
-
-t.test('/readyz does not wait for a database that hangs', async (t) => {
-  const { send } = serve(t, { checkDatabase: () => new Promise(() => {}) })
-  const started = Date.now()
-  t.equal((await send('GET', '/readyz')).status, 503)
-  t.ok(Date.now() - started < 4000)
 })
 
 t.test('/readyz is 503 while the server stops', async (t) => {

@@ -54,9 +54,7 @@ t.test('every code of the table has the status of the table', async (t) => {
 })
 
 t.test('a failure that nobody foresaw is told as INTERNAL and logged', async (t) => {
-  const checkDatabase = () => Promise.reject(new Error('x'))
   const { send, logged } = serve(t, {
-    checkDatabase,
     stopping: () => {
       throw new Error('the reason')
     },

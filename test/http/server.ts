@@ -97,7 +97,7 @@ export function serve(t: { teardown(end: () => void): void }, deps: Partial<Rout
     engine: 'ws',
     path: '/ws',
     postgresVersion: () => '18.4',
-    checkDatabase: async () => {},
+    databaseUp: () => true,
     stopping: () => false,
     verify: createVerifier({ secret: SECRET }),
     publish: log.publish,

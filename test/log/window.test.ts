@@ -21,7 +21,6 @@ t.test('events of some channels after a position come in id order, as many as as
   t.same(idsOf(window.after(0, ['z'], 3)), [])
   t.same(idsOf(window.slice(9, 2)), [10, 11])
   t.equal(window.first('b', 4)?.id, 7)
-  t.equal(window.last('a')?.id, 12)
 })
 
 t.test('it covers what follows its oldest event, without a gap to the end', async (t) => {
@@ -39,14 +38,13 @@ t.test('what is older than the age is let go of', async (t) => {
   t.same(idsOf(window.slice(89, 100)), [90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100])
   t.equal(window.covers(88), false)
   t.equal(window.first('c6', 89)?.id, 90)
-  t.equal(window.last('c5')?.id, 96)
 })
 
 t.test('what is beyond the bytes is let go of, the oldest first', async (t) => {
-  const window = new Window({ maxAgeMs: 1_000, maxBytes: 20_000 }, 0)
+  const window = new Window({ maxAgeMs: 1_000, maxBytes: 22_000 }, 0)
   const payload = JSON.stringify('x'.repeat(998))
   for (let id = 1; id <= 500; id++) window.push([event(id, 'a', 0, payload)])
-  t.ok(window.bytes <= 20_000)
+  t.ok(window.bytes <= 22_000)
   t.equal(window.size, 8)
   t.same(idsOf(window.after(492, ['a'], 100)), [493, 494, 495, 496, 497, 498, 499, 500])
 })
