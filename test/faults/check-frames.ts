@@ -8,8 +8,9 @@ export function* checkFrames(history: History, log: StoredLog): Generator<Violat
   const digests = new Map<string, string>()
   const seen = new Set<number>()
   for (const [at, entry] of history.entries.entries()) {
-    if (entry.is === 'subscribed') {
-      for (const event of entry.events ?? []) yield* compare(event, log, { at, connection: entry.connection })
+    if ('events' in entry) {
+      const about = 'connection' in entry ? { at, connection: entry.connection } : { at }
+      for (const event of entry.events ?? []) yield* compare(event, log, about)
     }
     if (entry.is !== 'event' || seen.has(entry.frame)) continue
     seen.add(entry.frame)
@@ -26,7 +27,7 @@ export function* checkFrames(history: History, log: StoredLog): Generator<Violat
 function* compare(
   event: Event,
   log: StoredLog,
-  about: { at: number; connection: string },
+  about: { at: number; connection?: string },
 ): Generator<Violation> {
   const stored = log.byId(event.id)
   if (stored === undefined)

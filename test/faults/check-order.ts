@@ -13,6 +13,7 @@ function* checkKnownBefore(history: History, log: StoredLog): Generator<Violatio
     if (entry.is === 'acknowledged') hear(entry.eventId, at)
     else if (entry.is === 'event') hear(history.frames[entry.frame]!.event.id, at)
     else if ('pos' in entry) hear(entry.pos, at)
+    else if (entry.is === 'fed') hear(entry.next, at)
     if (entry.is !== 'publish' || entry.intent === 'misuse') continue
     const { user, messageId, connection } = entry
     const key = `${user} ${messageId}`

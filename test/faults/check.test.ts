@@ -92,6 +92,11 @@ function goodRun() {
   acknowledge(send('m9', A, 'repeat'), events[7]!, true)
   const misuse = send('m9', B, 'misuse')
   note({ is: 'refused', connection: 'w#1', request: misuse, code: 'IDEMPOTENCY_CONFLICT' })
+  note({ is: 'fed', user: 'f', after: 0, next: 5, events: events.slice(0, 5) })
+  note({ is: 'fed', user: 'f', after: 5, next: 8, events: events.slice(5, 8) })
+  const asked = { connection: 'r#2', channel: B, after: undefined, before: undefined, limit: 2 }
+  note({ is: 'told', request: 4, ...asked, before: 8, events: [events[4]!, events[6]!], more: true })
+  note({ is: 'told', request: 5, ...asked, after: 3, events: [events[4]!], more: true })
   note({ is: 'settled', connection: 'r#2' })
   return { history: recorder as History, entries: recorder.entries, frames: recorder.frames, events }
 }
@@ -319,6 +324,38 @@ const BROKEN: readonly [name: string, breakIt: (run: Run) => void, says: RegExp]
     'a client that cheats',
     (run) => Object.assign(entry(run, 'hello', 1), { lastEventId: 2 }),
     /the client resumed at 2, its cursor was 3/,
+  ],
+  // Pages.
+  ['a hole in the feed', (run) => entry(run, 'fed', 1).events.splice(1, 1), /the page after 5 has 8 for 7/],
+  [
+    'a feed that skips',
+    (run) => Object.assign(entry(run, 'fed'), { next: 6 }),
+    /the page after 0 says next 6/,
+  ],
+  [
+    'a hole in a history',
+    (run) => Object.assign(entry(run, 'told'), { events: [run.events[2]!, run.events[6]!] }),
+    /the history of room:b before 8 has a hole at event 7/,
+  ],
+  [
+    'a history that ends too early',
+    (run) => entry(run, 'told').events.pop(),
+    /ends with event 5 \(room:b 2\), not with seq 3/,
+  ],
+  [
+    'a history that begins too late',
+    (run) => Object.assign(entry(run, 'told', 1), { events: [run.events[6]!] }),
+    /after 3 begins with event 7/,
+  ],
+  [
+    'a history that hides its beginning',
+    (run) => Object.assign(entry(run, 'told'), { more: false }),
+    /says that there is no more/,
+  ],
+  [
+    'a history of other events',
+    (run) => Object.assign(entry(run, 'told', 1), { events: [{ ...run.events[4]!, ts: 1 }] }),
+    /event 5 was not delivered as it is in the log: ts is 1, not 1005/,
   ],
   // Frames.
   [

@@ -1,6 +1,7 @@
 import { checkFrames } from './check-frames.ts'
 import { checkLog } from './check-log.ts'
 import { checkOrder } from './check-order.ts'
+import { checkPages } from './check-pages.ts'
 import { checkPublishes } from './check-publishes.ts'
 import { checkStreams } from './check-streams.ts'
 import type { History } from './history.ts'
@@ -23,6 +24,7 @@ export function check(history: History, log: StoredLog): Violation[] {
     ...checkPublishes(history, log),
     ...checkOrder(history, log),
     ...checkFrames(history, log),
+    ...checkPages(history, log),
     ...checkStreams(history, log),
   ]
   return violations.sort((a, b) => (a.at ?? -1) - (b.at ?? -1))

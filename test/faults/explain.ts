@@ -56,7 +56,11 @@ export function explain(violation: Violation, history: History, log: StoredLog):
 /** One line of the history. */
 export function sentence(entry: Entry, history: History): string {
   const { is, ms, ...rest } = entry
-  const shown =
-    entry.is === 'event' ? { connection: entry.connection, ...history.frames[entry.frame]!.event } : rest
+  let shown: object = rest
+  if (entry.is === 'event') {
+    shown = { connection: entry.connection, ...history.frames[entry.frame]!.event }
+  } else if ('events' in entry) {
+    shown = { ...rest, events: entry.events?.map(({ id, channel, seq }) => `${id} (${channel} ${seq})`) }
+  }
   return `${(ms / 1000).toFixed(3)} ${is} ${JSON.stringify(shown)}`
 }

@@ -130,6 +130,22 @@ export class Follower {
     )
   }
 
+  async history(
+    channel: string,
+    span: { readonly after: number } | { readonly before: number },
+    limit: number,
+  ): Promise<void> {
+    const { after, before } = { after: undefined, before: undefined, ...span }
+    await this.#ask(
+      { op: 'history', channel, limit, ...span },
+      (asked) => ({ is: 'ask', ...asked, channel }),
+      (asked, { events, more }) => {
+        const list = (events as any[]).map(toEvent)
+        return { is: 'told', ...asked, channel, after, before, limit, events: list, more }
+      },
+    )
+  }
+
   async sync(lastEventId: number): Promise<void> {
     await this.#ask(
       { op: 'sync', lastEventId },

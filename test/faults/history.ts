@@ -91,6 +91,32 @@ export type Happening =
       readonly request: number
       readonly lastEventId: number
     }
+  /** For the past of a channel. */
+  | {
+      readonly is: 'ask'
+      readonly connection: string
+      readonly request: number
+      readonly channel: string
+    }
+  | {
+      readonly is: 'told'
+      readonly connection: string
+      readonly request: number
+      readonly channel: string
+      readonly after: number | undefined
+      readonly before: number | undefined
+      readonly limit: number
+      readonly events: readonly Event[]
+      readonly more: boolean
+    }
+  /** A page of the whole log, over HTTP. */
+  | {
+      readonly is: 'fed'
+      readonly user: string
+      readonly after: number
+      readonly next: number
+      readonly events: readonly Event[]
+    }
   /** Everything had been quiet for long enough: nothing is due any more on this connection. */
   | { readonly is: 'settled'; readonly connection: string }
   | { readonly is: 'closed'; readonly connection: string; readonly code: number; readonly by: 'us' | 'them' }

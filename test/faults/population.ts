@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FeedConsumer } from './feed-consumer.ts'
 import type { World } from './follower.ts'
 import type { Random } from './random.ts'
 import { Reader } from './reader.ts'
@@ -19,11 +20,14 @@ export class Population {
   readonly #over = new AbortController()
   readonly #present = new Set<Writer | Reader>()
   readonly #lives: Promise<void>[] = []
+  readonly #consumer: FeedConsumer
 
   constructor(world: World, random: Random) {
     this.#world = world
     this.#random = random
     setMaxListeners(0, this.#calm.signal, this.#over.signal)
+    this.#consumer = new FeedConsumer(world, 'feed', random.fork('feed'))
+    this.#lives.push(this.#consumer.run(this.#over.signal))
     for (let i = 0; i < WRITERS; i++) this.#lives.push(this.#inhabit(`w${i}`))
     for (let i = 0; i < READERS; i++) this.#lives.push(this.#inhabit(`r${i}`))
   }
@@ -40,7 +44,7 @@ export class Population {
       if (client instanceof Reader && !(client.follower.live && client.follower.lastEventId! >= head))
         return false
     }
-    return true
+    return this.#consumer.position >= head
   }
 
   /** Those whose messages are not all acknowledged. */

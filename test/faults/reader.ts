@@ -35,6 +35,7 @@ export class Reader {
     switch (
       random.weighted({
         listen: 30,
+        history: 3,
         subscribe: 6,
         unsubscribe: 5,
         sync: 3,
@@ -57,6 +58,12 @@ export class Reader {
         const last = follower.lastEventId
         // From the cursor on, or some way back, as if there had been a hole.
         if (last !== undefined) void follower.sync(Math.max(0, last - random.pick([0, 0, 10, 500])))
+        return
+      }
+      case 'history': {
+        const id = random.integer(0, follower.lastEventId ?? 0)
+        const span = random.chance(0.5) ? { after: id } : { before: id + 1 }
+        void follower.history(random.pick(this.#channels), span, random.pick([1, 10, 200]))
         return
       }
       case 'close':
