@@ -1,8 +1,8 @@
 import t from 'tap'
 import { Reader } from '../reader.ts'
-import { inEachVariant, newRoom, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom } from '../server.ts'
 
-inEachVariant(t, VARIANTS, {}, async (t, server) => {
+inEachVariant(t, BOTH, {}, async (t, server) => {
   const service = await server.connect({ sub: 'back-end', role: 'service' })
 
   await t.test('channels that a renewed token does not allow are left, at a seq', async (t) => {

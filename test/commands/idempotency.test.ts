@@ -109,7 +109,7 @@ t.test('a repeat is recognised after a restart of the server', async (t) => {
 t.test('repeats that Postgres has to look up are limited, for the one who sends them', async (t) => {
   const server = await testServer(t, {
     WINDOW_BYTES: '0',
-    RATE_LIMITS: '{"repeat":{"limit":3,"windowMs":600000},"*":1000}',
+    RATE_LIMITS: '{"note":1000,"*":{"limit":3,"windowMs":600000}}',
   })
   const client = await server.connect()
   await client.publish('room:x', 1, { messageId: 'm' })

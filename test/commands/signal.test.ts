@@ -1,7 +1,7 @@
 import t from 'tap'
-import { inEachVariant, newRoom, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom } from '../server.ts'
 
-inEachVariant(t, VARIANTS, {}, async (t, server) => {
+inEachVariant(t, BOTH, {}, async (t, server) => {
   await t.test(
     'a signal reaches the others in the channel, in either encoding, and is not stored',
     async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { TestClient } from '../client.ts'
-import { BOTH, inEachVariant, newRoom, testServer, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom, testServer } from '../server.ts'
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 const seqs = (events: readonly { seq: number }[]) => events.map(({ seq }) => seq)
@@ -19,7 +19,7 @@ function publishing(client: TestClient, room: string): () => Promise<number> {
   }
 }
 
-inEachVariant(t, VARIANTS, {}, async (t, server) => {
+inEachVariant(t, BOTH, {}, async (t, server) => {
   const publisher = await server.connect({ sub: 'eva' })
 
   await t.test('the live stream starts behind the seq of the reply', async (t) => {

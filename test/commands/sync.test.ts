@@ -1,8 +1,8 @@
 import t from 'tap'
 import { Reader } from '../reader.ts'
-import { inEachVariant, newRoom, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom } from '../server.ts'
 
-inEachVariant(t, VARIANTS, { WINDOW_BYTES: '30000' }, async (t, server) => {
+inEachVariant(t, BOTH, { WINDOW_BYTES: '30000' }, async (t, server) => {
   const publisher = await server.connect({ sub: 'eva' })
   const publish = (rooms: string[], count: number) =>
     Promise.all(Array.from({ length: count }, (_, i) => publisher.publish(rooms[i % rooms.length]!, i)))

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { TestClient } from '../client.ts'
 import { Reader } from '../reader.ts'
-import { inEachVariant, newRoom, type TestServer, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom, type TestServer } from '../server.ts'
 
 const MIB = 1 << 20
 /** More than the buffers between two sockets of one machine take. */
@@ -32,7 +32,7 @@ const tooSlow = (server: TestServer) => metric(server, 'bitacora_send_buffer_clo
 
 inEachVariant(
   t,
-  VARIANTS,
+  BOTH,
   { SEND_BUFFER_BYTES: String(128 * 1024), HEARTBEAT_MS: '60000' },
   async (t, server) => {
     const room = newRoom()

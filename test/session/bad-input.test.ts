@@ -1,7 +1,7 @@
 import t from 'tap'
 import { codecs } from '../../protocol/v1/codec.ts'
 import type { TestClient } from '../client.ts'
-import { inEachVariant, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant } from '../server.ts'
 
 const ROOM = 'room:x'
 const nested = (depth: number): unknown => (depth === 0 ? 0 : [nested(depth - 1)])
@@ -60,7 +60,7 @@ const JSON_PAYLOADS: [name: string, payload: string, path: string | undefined][]
   ['NUL as an escape', '"\\u0000"', '/payload'],
 ]
 
-inEachVariant(t, VARIANTS, {}, async (t, server) => {
+inEachVariant(t, BOTH, {}, async (t, server) => {
   const bystander = await server.connect({ sub: 'eva' }, { channels: [ROOM] })
   const encoding = bystander.encoding
   /** Nobody else has noticed anything. */

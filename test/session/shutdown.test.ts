@@ -1,9 +1,9 @@
 import t from 'tap'
-import { inEachVariant, newRoom, testServer, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom, testServer } from '../server.ts'
 
 const DRAIN_MS = 60_000
 
-inEachVariant(t, VARIANTS, { DRAIN_MS: String(DRAIN_MS) }, async (t, server) => {
+inEachVariant(t, BOTH, { DRAIN_MS: String(DRAIN_MS) }, async (t, server) => {
   await t.test('what was accepted is acknowledged, then everybody is told when to come back', async (t) => {
     const room = newRoom()
     const publisher = await server.connect()

@@ -1,12 +1,12 @@
 import t from 'tap'
-import { inEachVariant, newRoom, VARIANTS } from '../server.ts'
+import { BOTH, inEachVariant, newRoom } from '../server.ts'
 
 const LIFE_S = 1.5
 const NOTICE_MS = 1_000
 
 inEachVariant(
   t,
-  VARIANTS,
+  BOTH,
   { EXPIRING_NOTICE_MS: String(NOTICE_MS) },
   async (t, server) => {
     const open = async () => {
