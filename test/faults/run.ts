@@ -40,6 +40,7 @@ const SETTLE_MS = 60_000
 
 /** Lets clients and faults loose on a server, then calm return, then holds what clients saw against the log. */
 export async function runFaults({ seed, ms, database: kind, code }: RunOptions): Promise<Report> {
+  const began = Date.now()
   const random = new Random(seed)
   const chosen = kind ?? random.pick(['embedded', 'own'] as const)
   const recorder = new Recorder()
@@ -76,7 +77,8 @@ export async function runFaults({ seed, ms, database: kind, code }: RunOptions):
   } finally {
     await sandbox.remove()
   }
-  const summary = `seed ${seed} (${chosen}): ${figures(recorder, log, server)}: ${failed === '' ? 'ok' : 'FAILED'}`
+  const seconds = Math.round((Date.now() - began) / 1000)
+  const summary = `seed ${seed} (${chosen}), ${seconds} s: ${figures(recorder, log, server)}: ${failed === '' ? 'ok' : 'FAILED'}`
   return { ok: failed === '', summary, failure: failed === '' ? undefined : failed }
 }
 
