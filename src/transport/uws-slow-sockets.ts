@@ -1,5 +1,4 @@
 import type { Encoded } from './transport.ts'
-import type { UwsSocket } from './uws-socket.ts'
 
 /** What uWebSockets.js's `publish` holds back for one socket until it must write, in messages and bytes of one. */
 const HELD_BACK_MESSAGES = 32
@@ -10,6 +9,14 @@ const CORK_BYTES = 16 * 1024
 const MOST_HELD_BACK_BYTES = HELD_BACK_MESSAGES * LARGE_BYTES
 const MOST_HEADER_BYTES = 10
 const MOST_UTF8_BYTES = 3
+
+/** A socket, as far as this file deals with it. */
+export interface EndableSocket {
+  /** Writes what is held back if that could exceed the limit; returns what is in the buffer, in bytes. */
+  flushNearLimit(): number
+  /** Ends it; `atOnce`: by force. */
+  tooSlow(atOnce: boolean): void
+}
 
 interface Publisher {
   publish(topic: string, message: Encoded, binary: boolean): boolean
@@ -31,8 +38,8 @@ interface Publisher {
  */
 export class SlowSockets {
   readonly #limit: number
-  readonly #sockets: Iterable<UwsSocket>
-  #slow: UwsSocket[] = []
+  readonly #sockets: Iterable<EndableSocket>
+  #slow: EndableSocket[] = []
   /** Not more than this is held back for any one socket, in bytes. */
   #heldBack = 0
   #heldBackBefore = 0
@@ -41,7 +48,7 @@ export class SlowSockets {
   /** No socket has more than this in its buffer, in bytes. */
   #largestBuffer = 0
 
-  constructor(sendBufferBytes: number, sockets: Iterable<UwsSocket>) {
+  constructor(sendBufferBytes: number, sockets: Iterable<EndableSocket>) {
     this.#limit = sendBufferBytes
     this.#sockets = sockets
   }
@@ -82,7 +89,7 @@ export class SlowSockets {
   }
 
   /** Takes a note that a message for the socket was dropped; safe inside the engine's walk. */
-  add(socket: UwsSocket): void {
+  add(socket: EndableSocket): void {
     // No promise and no tick: those would run inside the walk.
     if (this.#slow.push(socket) === 1) setImmediate(() => this.end())
   }
