@@ -102,11 +102,15 @@ begin
       select e.seq from bitacora.events e where e.channel = c.channel and c.seq is null order by e.id desc limit 1
     ) last on true;
 
+  -- Unnested in the select list: in the from clause each array would be written to a tuplestore first.
   insert into bitacora.events (id, seq, created_at, channel, type, sender, message_id, payload)
-    select head + e.n, seqs[e.channel_of] + e.nth, now_time, _channels[e.channel_of], _types[e.type_of],
-      _senders[e.sender_of], e.message_id, e.payload::json
-    from unnest(_channel_of, _nth, _type_of, _sender_of, _message_id, _payload)
-      with ordinality as e (channel_of, nth, type_of, sender_of, message_id, payload, n);
+    select e.id, seqs[e.channel_of] + e.nth, now_time, _channels[e.channel_of], _types[e.type_of], _senders[e.sender_of],
+      e.message_id, e.payload::json
+    from (
+      select generate_series(head + 1, head + cardinality(_channel_of)) as id, unnest(_channel_of) as channel_of,
+        unnest(_nth) as nth, unnest(_type_of) as type_of, unnest(_sender_of) as sender_of,
+        unnest(_message_id) as message_id, unnest(_payload) as payload
+    ) e;
 
   first_id := head + 1;
   ts := extract(epoch from now_time) * 1000;
