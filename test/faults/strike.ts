@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sendSignal } from '../../src/db/postmaster.ts'
-import { processesIn } from '../../src/db/running-process.ts'
+import { processesIn, processStart } from '../../src/db/running-process.ts'
 import { ask, backendsOf, type Database, postmasterOf } from './database.ts'
 import type { DatabaseFault, ServerFault } from './faults.ts'
 import type { Random } from './random.ts'
@@ -25,6 +25,7 @@ export async function strikeServer(fault: ServerFault, server: Server): Promise<
   }
 }
 
+const FAST_STOP_MS = 5_000
 const DEADLY = {
   killAll: 'SIGKILL',
   killPostmaster: 'SIGKILL',
@@ -48,9 +49,14 @@ export async function strikeDatabase(
     case 'fastStop': {
       const postmaster = postmasterOf(directory)
       if (postmaster === undefined) return
+      const born = processStart(postmaster)
       signal([postmaster], DEADLY[fault.how])
       if (fault.how === 'killAll') signal(processesIn(directory), 'SIGKILL')
       await sleep(fault.ms)
+      // PostgreSQL 18 hangs if it is told to stop fast while it recovers from the death of a backend.
+      for (const end = Date.now() + FAST_STOP_MS; processStart(postmaster) === born; await sleep(20)) {
+        if (Date.now() > end) signal([postmaster], 'SIGQUIT')
+      }
       return database.start()
     }
     case 'killBackend': {
