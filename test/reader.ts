@@ -39,8 +39,9 @@ export class Reader {
   #client: TestClient | undefined
   #read = 0
   #channels = new Map<string, Following>()
-  /** Nothing up to this id may come any more. */
+  /** Nothing up to this id may come any more, and nothing older than the last event. */
   #reached = 0
+  #time = 0
   /** After a welcome, or the ok of a sync, until `live` or `refresh`. */
   #behind: 'fresh' | 'resumed' | 'refresh' | Rewind | undefined
 
@@ -147,6 +148,7 @@ export class Reader {
     this.#channels = channels
     if (frame.resume !== 'refresh') this.epoch = frame.epoch
     this.#reached = since
+    this.#time = 0
     this.#behind = rewound ? { from: since, again: new Map() } : frame.resume
   }
 
@@ -155,7 +157,9 @@ export class Reader {
     require(channel !== undefined, 'an event of a channel that is not subscribed to')
     require(this.#behind !== 'fresh' && this.#behind !== 'refresh', 'an event before live')
     require(frame.id > this.#reached, `event ${frame.id} comes behind ${this.#reached}`)
+    require(frame.ts >= this.#time, `event ${frame.id} is older than the one before`)
     this.#reached = frame.id
+    this.#time = frame.ts
     if (typeof this.#behind === 'object') return this.#again(frame, channel!, this.#behind.again)
     require(frame.seq === channel!.seq + 1, `seq ${frame.seq} follows ${channel!.seq}`)
     channel!.seq = frame.seq
@@ -219,6 +223,7 @@ export class Reader {
       const from = request.lastEventId as number
       this.#behind = { from, again: new Map() }
       this.#reached = from
+      this.#time = 0
       this.cursor = from
     }
   }

@@ -133,6 +133,24 @@ inEachVariant(t, BOTH, {}, async (t, server) => {
     t.match(await client.event('again'), { seq: count + 1 })
   })
 
+  await t.test('without an id they are done, and not answered', async (t) => {
+    const [room, other] = [newRoom(), newRoom()]
+    const client = await server.connect({}, { channels: [other] })
+    await client.take('live')
+    client.send({ op: 'subscribe', channel: room })
+    client.send({ op: 'unsubscribe', channel: other })
+    client.send({ op: 'sync', lastEventId: client.welcome.pos })
+    client.send({ op: 'auth', token: await server.token() })
+    client.send({ op: 'history', channel: room })
+    await client.take('live')
+    await publisher.publish(other, 1)
+    await publisher.publish(room, 1)
+    await client.event(1)
+    await client.settle()
+    t.strictSame(client.ops(), ['welcome', 'live', 'live', 'event', 'pong'])
+    t.equal(client.events[0]?.channel, room)
+  })
+
   await t.test('changes are made in the order in which they were asked for', async (t) => {
     const room = newRoom()
     const client = await server.connect()

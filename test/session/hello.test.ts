@@ -52,6 +52,18 @@ inEachVariant(t, BOTH, { HELLO_TIMEOUT_MS: '1500', HEARTBEAT_MS: '20000' }, asyn
     t.not(welcome.session, (await other.hello(await server.token())).session)
   })
 
+  await t.test('hello may tell of the program and of the session before', async (t) => {
+    const token = await server.token()
+    const client = await server.open()
+    const about = { client: { name: 'a phone', version: '1.0' }, session: 's-1', colour: 'red' }
+    t.equal((await client.hello(token, about)).resume, 'fresh')
+    for (const fields of [{ client: 'a phone' }, { client: { name: 'ñ', version: '1' } }, { session: ' ' }]) {
+      const refused = await server.open()
+      refused.send({ op: 'hello', token, ...fields })
+      t.equal(await refusal(t, refused, 'BAD_FRAME'), 4401)
+    }
+  })
+
   await t.test('the personal channels follow from the token', async (t) => {
     const client = await server.open()
     const claims = { role: 'agent', workspaceId: 'w 1', shopId: 's_1', modules: ['orders'] }
