@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { TestClient } from '../client.ts'
 import { Reader } from '../reader.ts'
@@ -105,6 +106,8 @@ async function waitsForReader(
   await witness.event('mine')
   await publisher.publish(left, 'meanwhile')
   await publisher.publish(room, 'meanwhile')
+  // A replay that did not wait would send a page in each.
+  for (let i = 0; i < 1_000; i++) await turn()
   client.resume()
   const replies = await Promise.all(requests)
   await reader.settle()
