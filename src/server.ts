@@ -203,7 +203,7 @@ async function start(
 
   const host = config.host.includes(':') ? `[${config.host}]` : config.host
   const url = `ws://${host}:${port}${PATH}`
-  logger.info({ url, engine, dev: config.dev, version: VERSION }, 'listening')
+  logger.info({ url, engine, dev: config.dev, version: VERSION, pid: process.pid }, 'listening')
   let closing: Promise<void> | undefined
   return {
     port,
