@@ -4,6 +4,7 @@ import type { Random } from './random.ts'
 import { type Code, ServerProcess, serverOutput } from './server-process.ts'
 
 export const SECRET = 'a secret for the fault tests, of more than 32 bytes'
+export const LISTENS = 'the server listens'
 /** For all attempts together; each may find the database down. */
 const START_MS = 90_000
 
@@ -15,6 +16,8 @@ export interface ServerOptions {
   readonly databaseUrl: string | undefined
   readonly recorder: Recorder
   readonly random: Random
+  /** Gets what it does that nobody has asked for. */
+  readonly problems: string[]
 }
 
 /** The server under test: one process after the other, each with the other engine and other limits. */
@@ -24,8 +27,6 @@ export class Server {
   #process: ServerProcess | undefined
   #starts = 0
   #settings: Record<string, string> = {}
-  /** What it did that nobody had asked for. */
-  readonly surprises: string[] = []
 
   constructor(options: ServerOptions) {
     this.#options = options
@@ -40,11 +41,6 @@ export class Server {
     return this.#process?.pid
   }
 
-  /** Processes that were started. */
-  get starts(): number {
-    return this.#starts
-  }
-
   /** Connections to the database that the present process may have. */
   get databasePool(): number {
     return Number(this.#settings.DB_POOL_SIZE)
@@ -57,12 +53,12 @@ export class Server {
       const process = this.#launch()
       if (await process.started) {
         void this.#watch(process)
-        return recorder.record({ is: 'fault', what: `the server listens (${this.#settings.ENGINE})` })
+        return recorder.record({ is: 'fault', what: `${LISTENS} (${this.#settings.ENGINE})` })
       }
       recorder.record({ is: 'fault', what: `the server did not start: ${process.lastLine}` })
       if (process.asked) return
       if (Date.now() > deadline) {
-        this.surprises.push(`the server does not start any more: ${process.lastLine}`)
+        this.#options.problems.push(`the server does not start any more: ${process.lastLine}`)
         return
       }
       await sleep(300)
@@ -84,7 +80,7 @@ export class Server {
   async stop(): Promise<void> {
     if (this.#process?.running !== true) return
     const end = await this.#process.stop()
-    if (end !== 'status 0') this.surprises.push(`SIGTERM ended the server with ${end}`)
+    if (end !== 'status 0') this.#options.problems.push(`SIGTERM ended the server with ${end}`)
   }
 
   pause(): void {
@@ -110,7 +106,7 @@ export class Server {
 
   async #watch(process: ServerProcess): Promise<void> {
     const end = await process.ended
-    if (!process.asked) this.surprises.push(`the server ended by itself: ${end}; ${process.lastLine}`)
+    if (!process.asked) this.#options.problems.push(`the server ended by itself: ${end}; ${process.lastLine}`)
   }
 
   #drawSettings(): Record<string, string> {
