@@ -12,7 +12,7 @@ import { inEachVariant, newRoom, type TestServer, VARIANTS } from '../server.ts'
  * end. A failing run prints its seed: SEED=… runs it again, RUNS=… runs more of them.
  */
 const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31)
-const RUNS = Number(process.env.RUNS ?? 15)
+const RUNS = Number(process.env.RUNS ?? 12)
 
 const READERS = 3
 const ROOMS = 3

@@ -72,7 +72,7 @@ async function missed(t: Test, server: TestServer) {
 
   await t.test('a connection that breaks in the middle of a replay goes on from there', async (t) => {
     reader.drop()
-    await publish(2_000)
+    await publish(800)
     const before = reader.received.length
     for (let breaks = 0; breaks < 5; breaks++) {
       await reader.connect()
